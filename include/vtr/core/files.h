@@ -1,0 +1,30 @@
+// Files: whole or absent writes, and paths that stay where they belong.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+namespace vtr {
+
+namespace fs = std::filesystem;
+
+// The whole file; throws Error naming it when it is missing, a folder or unreadable.
+std::string read_file(const fs::path& path);
+
+// Writes `path` aside, syncs it and renames it: a reader sees the old file or the new one. Throws
+// Error (for example "no space left on device") and leaves the old file in place.
+void write_file(const fs::path& path, std::string_view bytes);
+
+// Flushes a file or folder to the disk. Throws Error.
+void sync_path(const fs::path& path);
+
+// root / relative, refused when `relative` is absolute or climbs out of `root`. `what` names the
+// place the path was read from in the error.
+fs::path resolve_inside(const fs::path& root, const std::string& relative, const std::string& what);
+
+// The file of that name shipped with vtr (kind "configs" or "assets"). `name` may be a path that
+// exists as it is; else it is looked for in $VTR_HOME/<kind>, then where vtr was built.
+fs::path find_shipped(const std::string& kind, const std::string& name);
+
+}  // namespace vtr

@@ -1,0 +1,77 @@
+// A dataset is a function from annotation files to records; what follows (decoding, sampling,
+// batching, the multi-caption protocol) is common to all.
+//
+//   Manifest train = data::read_split(options, data::Split::train, seed);
+#pragma once
+
+#include "vtr/config/options.h"
+#include "vtr/core/files.h"
+#include "vtr/core/table.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace vtr::data {
+
+struct Record {
+  std::string id;
+  fs::path path;
+  std::vector<std::string> captions;
+};
+
+struct Manifest {
+  std::string name;             // dataset and split as asked for: "msrvtt 1k-A"
+  std::vector<Record> videos;
+  int64_t captions() const;     // in all
+};
+
+struct DataOptions {
+  std::string dataset = "msrvtt";
+  std::string root;
+  std::string videos;
+  std::string train = "9k";
+  std::string val;
+  std::string test = "1k-A";
+  double val_fraction = 0;
+  std::string captions = "all";
+  std::string on_error = "stop";
+  int64_t workers = 0;
+  int64_t prefetch = 2;
+  int64_t cache_mb = 0;
+  void fields(auto& f) {
+    using namespace config;
+    f("dataset", dataset, "reader of the annotations (vtr list datasets)");
+    f("root", root, "folder with the annotations and videos");
+    f("videos", videos, "folder with the video files; empty: looked for under root");
+    f("train", train, "training split: a protocol's name or a file under root");
+    f("val", val, "validation split for choosing the best checkpoint; empty: see val_fraction");
+    f("test", test, "test split: a protocol's name or a file under root");
+    f("val_fraction", val_fraction, "without val: this part of the training videos, seeded",
+      between(0, 0.5));
+    f("captions", captions, "training pairs an epoch: every caption, or one a video at random",
+      one_of({"all", "one"}));
+    f("on_error", on_error, "a video that cannot be read: stop, or skip it and count it",
+      one_of({"stop", "skip"}));
+    f("workers", workers, "decoding threads; 0: one per core", at_least(0));
+    f("prefetch", prefetch, "batches decoded ahead", at_least(1));
+    f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
+  }
+};
+
+enum class Split { train, val, test };
+
+struct DatasetEntry {
+  std::string name, summary;
+  std::string (*describe)(const DataOptions&);                       // where it looks, for errors
+  Manifest (*read)(const DataOptions&, const std::string& split);    // `split` as options name it
+};
+
+const Table<DatasetEntry>& datasets();
+
+// The records of a split. The validation split may be carved from the training one (val_fraction);
+// it is then taken out of Split::train. Empty when there is none. Checks that every file is there.
+// Throws Error naming what is missing.
+Manifest read_split(const DataOptions& options, Split split, uint64_t seed);
+
+}  // namespace vtr::data

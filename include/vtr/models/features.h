@@ -1,0 +1,52 @@
+// What encoders give and heads take. Letters: B batch, L tokens, T frames, P patches, D joint width,
+// N texts, M videos. All features are un-normalised, as they leave the encoder's projection.
+#pragma once
+
+#include "vtr/core/tensor.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace vtr::models {
+
+struct TextFeatures {
+  Tensor pooled;  // [B, D] the sentence (CLIP: at the end token)
+  Tensor tokens;  // [B, L, D] every token, or undefined when no head asked for them
+  Tensor mask;    // [B, L] bool, true where there is a token
+};
+
+struct VideoFeatures {
+  Tensor frames;   // [B, T, D]
+  Tensor patches;  // [B, T, P, D], or undefined when no head asked for them
+  Tensor mask;     // [B, T] bool, true where there is a frame
+};
+
+// What a head keeps of a batch of texts or videos: named tensors whose first dimension is the item.
+class State {
+ public:
+  using Items = std::vector<std::pair<std::string, Tensor>>;
+  State() = default;
+  State(Items items) : items_(std::move(items)) {}
+  const Tensor& operator[](const std::string& name) const;  // aborts when there is none of that name
+  int64_t size() const;                                     // items; 0 when empty
+  State slice(int64_t begin, int64_t end) const;            // the same storage
+  static State cat(const std::vector<State>& parts);
+  const Items& items() const { return items_; }
+
+ private:
+  Items items_;
+};
+
+// Two types, so that a text cannot be passed for a video.
+struct TextState : State {
+  using State::State;
+  TextState(State state) : State(std::move(state)) {}
+};
+struct VideoState : State {
+  using State::State;
+  VideoState(State state) : State(std::move(state)) {}
+};
+
+}  // namespace vtr::models

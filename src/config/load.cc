@@ -1,0 +1,98 @@
+#include "vtr/config/load.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/files.h"
+
+#include <algorithm>
+
+namespace vtr::config {
+namespace {
+
+Node parse(const std::string& text, const std::string& where) {
+  try {
+    return YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    throw UsageError(fmt::format("{}: not valid YAML: {}", where, error.what()));
+  }
+}
+
+fs::path locate(const std::string& name, const fs::path& beside) {
+  const fs::path sibling = beside / name;
+  return fs::exists(sibling) ? sibling : find_shipped("configs", name);
+}
+
+Node load_file(const fs::path& path, std::vector<fs::path> chain) {
+  const fs::path canonical = fs::canonical(path);
+  if (std::find(chain.begin(), chain.end(), canonical) != chain.end()) {
+    throw UsageError(fmt::format("{}: its base files lead back to itself", path.string()));
+  }
+  chain.push_back(canonical);
+  Node own = parse(read_file(path), path.string());
+  if (own.IsNull()) own = Node(YAML::NodeType::Map);
+  if (!own.IsMap()) throw UsageError(fmt::format("{}: a map of options is needed", path.string()));
+  const Node base = own["base"];
+  Node result(YAML::NodeType::Map);
+  if (base) {
+    const auto names = base.IsSequence() ? base.as<std::vector<std::string>>()
+                                         : std::vector<std::string>{base.as<std::string>()};
+    for (const auto& name : names) {
+      result = merge(result, load_file(locate(name, path.parent_path()), chain));
+    }
+    own.remove("base");
+  }
+  return merge(result, own);
+}
+
+std::string chosen_name(const Node& node) {
+  if (node.IsScalar()) return node.Scalar();
+  return node.IsMap() && node["name"] && node["name"].IsScalar() ? node["name"].Scalar() : "";
+}
+
+}  // namespace
+
+Node merge(const Node& base, const Node& over) {
+  const std::string old_name = chosen_name(base);
+  const std::string new_name = chosen_name(over);
+  if (!base.IsMap() || !over.IsMap() || (!new_name.empty() && !old_name.empty() && new_name != old_name)) {
+    return YAML::Clone(over);
+  }
+  Node result = YAML::Clone(base);
+  for (const auto& item : over) {
+    const auto key = item.first.as<std::string>();
+    const Node old = static_cast<const Node&>(result)[key];
+    result[key] = old.IsDefined() ? merge(old, item.second) : YAML::Clone(item.second);
+  }
+  return result;
+}
+
+Node load(const std::string& name) { return load_file(locate(name, fs::current_path()), {}); }
+
+Node parse_overrides(const std::vector<std::string>& assignments) {
+  Node result(YAML::NodeType::Map);
+  for (const auto& assignment : assignments) {
+    const size_t equals = assignment.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw UsageError(fmt::format("'{}': an override is written option=value", assignment));
+    }
+    Node value = parse(assignment.substr(equals + 1), assignment);
+    std::string path = assignment.substr(0, equals);
+    for (size_t dot = path.rfind('.'); dot != std::string::npos; dot = path.rfind('.')) {
+      Node outer(YAML::NodeType::Map);
+      outer[path.substr(dot + 1)] = value;
+      value = outer;
+      path.resize(dot);
+    }
+    Node outer(YAML::NodeType::Map);
+    outer[path] = value;
+    result = merge(result, outer);
+  }
+  return result;
+}
+
+std::string to_text(const Node& node) {
+  YAML::Emitter out;
+  out << node;
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace vtr::config

@@ -1,0 +1,46 @@
+# Every library vtr uses, found on the system or in the project's venv; nothing is fetched here.
+# What each is for, its pinned version and licence: third_party/README.md.
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+# LibTorch's include folder carries another fmt: the system's, which spdlog is built with, goes first.
+find_path(VTR_FMT_INCLUDE fmt/format.h PATHS /usr/include NO_DEFAULT_PATH REQUIRED)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
+file(CREATE_LINK ${VTR_FMT_INCLUDE}/fmt ${PROJECT_BINARY_DIR}/include/fmt SYMBOLIC)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
+add_library(SentencePiece::sentencepiece ALIAS PkgConfig::sentencepiece)
+add_library(utf8proc::utf8proc ALIAS PkgConfig::utf8proc)
+if(VTR_BUILD_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+
+# Of OpenCV only what reads and writes video is linked: the umbrella target would load its GUI too.
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs videoio)
+add_library(vtr_opencv INTERFACE)
+target_link_libraries(vtr_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs opencv_videoio)
+target_include_directories(vtr_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
+add_library(OpenCV::video ALIAS vtr_opencv)
+
+# LibTorch from the wheel of PyPI. Its own CMake files insist on a CUDA toolkit for a CUDA wheel, so
+# its two CPU libraries are linked by hand; CUDA is loaded at run time (src/core/device.cc).
+file(GLOB VTR_VENV_TORCH ${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+set(VTR_TORCH "${VTR_VENV_TORCH}" CACHE PATH "The folder `torch` of the unpacked wheel")
+if(NOT EXISTS ${VTR_TORCH}/lib/libtorch_cpu.so)
+  message(FATAL_ERROR "no LibTorch at '${VTR_TORCH}': run scripts/setup.sh, or pass -DVTR_TORCH=<.../torch>")
+endif()
+add_library(LibTorch::c10 SHARED IMPORTED)
+set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION ${VTR_TORCH}/lib/libc10.so)
+add_library(LibTorch::torch SHARED IMPORTED)
+set_target_properties(LibTorch::torch PROPERTIES
+  IMPORTED_LOCATION ${VTR_TORCH}/lib/libtorch_cpu.so
+  INTERFACE_INCLUDE_DIRECTORIES "${VTR_TORCH}/include;${VTR_TORCH}/include/torch/csrc/api/include"
+  INTERFACE_LINK_LIBRARIES "LibTorch::c10;Threads::Threads;${CMAKE_DL_LIBS}"
+  INTERFACE_LINK_OPTIONS LINKER:--allow-shlib-undefined)
+file(GLOB VTR_NVIDIA_LIBS ${VTR_TORCH}/../nvidia/*/lib)
+set(CMAKE_BUILD_RPATH ${VTR_TORCH}/lib ${VTR_NVIDIA_LIBS})
