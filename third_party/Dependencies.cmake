@@ -1,6 +1,7 @@
 # Every library vtr uses, found on the system or in the project's venv; nothing is fetched here.
 # What each is for, its pinned version and licence: third_party/README.md.
 find_package(Threads REQUIRED)
+find_package(Python3 COMPONENTS Interpreter REQUIRED)
 find_package(fmt REQUIRED)
 # LibTorch's include folder carries another fmt: the system's, which spdlog is built with, goes first.
 find_path(VTR_FMT_INCLUDE fmt/format.h PATHS /usr/include NO_DEFAULT_PATH REQUIRED)

@@ -1,3 +1,19 @@
 #include "vtr/cli/cli.h"
 
-int main(int argc, char** argv) { return vtr::cli::main(argc, argv); }
+#include <unistd.h>
+
+#include <cstdlib>
+
+// OpenMP's threads spin while they wait by default, and take the cores from the threads that decode:
+// a training step was seen to take three times as long on a busy machine. The policy is read when the
+// library loads, before main, so the program starts itself again with the better one.
+static void wait_without_spinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);  // returns only when it failed: then go on as it is
+}
+
+int main(int argc, char** argv) {
+  wait_without_spinning(argv);
+  return vtr::cli::main(argc, argv);
+}

@@ -55,13 +55,15 @@ class TrainLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-// Every video of a manifest once, in order, with the evaluation's sampling and crop.
+// Every video of a manifest once, in order, with the evaluation's sampling and crop. One that cannot
+// be read is an Error, or, with data.on_error: skip, has no row and stands in `skipped`.
 class VideoLoader {
  public:
   VideoLoader(const Manifest& manifest, const LoaderSettings& settings, int64_t batch);
   ~VideoLoader();
   std::optional<VideoBatch> next();
-  const std::vector<int64_t>& skipped() const;  // of the manifest, with data.on_error: skip
+  void rewind();                                // from the first video again; the cache stays
+  const std::vector<int64_t>& skipped() const;  // of the manifest, among those handed out so far
 
  private:
   struct Impl;

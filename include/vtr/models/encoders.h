@@ -35,7 +35,8 @@ class Encoders : public torch::nn::Module {
   // token).
   virtual TextFeatures encode_text(const Tensor& ids, const Tensor& mask, const Wanted& wanted) = 0;
   // pixels [B, T, 3, R, R] float, normalised; mask [B, T] bool.
-  virtual VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask, const Wanted& wanted) = 0;
+  virtual VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask,
+                                     const Wanted& wanted) = 0;
   virtual Tensor logit_scale() = 0;  // scalar, log of the inverse temperature; a parameter
 };
 
@@ -46,7 +47,8 @@ struct EncoderEntry {
   // configuration rebuilds the encoders without the file. `weights` may be "".
   std::function<config::Node(const config::Node& options, const std::string& weights)> infer;
   // Built with random weights (torch's default generator), or with those of the file.
-  std::function<std::shared_ptr<Encoders>(const config::Node& options, const std::string& weights)> make;
+  std::function<std::shared_ptr<Encoders>(const config::Node& options, const std::string& weights)>
+      make;
 };
 
 const Table<EncoderEntry>& encoders();

@@ -1,0 +1,56 @@
+// The whole model: encoders and head under one root, "clip." and "head." in checkpoints.
+//
+//   auto model = models::make_retriever(options, frames, pixel_mean_std);
+//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask);
+#pragma once
+
+#include "vtr/models/encoders.h"
+#include "vtr/models/head.h"
+
+#include <array>
+
+namespace vtr::models {
+
+struct ModelOptions {
+  std::string weights;
+  config::Choice encoder{"clip", {}};
+  config::Choice head{"joint", {}};
+  void fields(auto& f) {
+    f("weights", weights,
+      "CLIP weights: a TorchScript archive, a Hugging Face folder or safetensors; empty: from scratch");
+    f("encoder", encoder, "encoders and their options (vtr list encoders)");
+    f("head", head, "retrieval head and its options (vtr list heads)");
+  }
+};
+
+// Checks the choices and fills in their defaults; with `read_weights` the encoders' sizes come from
+// the weights, if there are any. Without, sizes that weights will tell are left as they stand.
+ModelOptions resolve(ModelOptions options, bool read_weights);
+
+// What the data's pixels [0, 1] become: (x - mean) / std per channel.
+struct PixelNorm {
+  std::array<float, 3> mean{}, std{};
+};
+
+class Retriever : public torch::nn::Module {
+ public:
+  Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head, const PixelNorm& norm);
+
+  TextState text(const Tensor& ids, const Tensor& mask);         // [B, L] int64, [B, L] bool
+  VideoState video(const Tensor& pixels, const Tensor& mask);    // [B, T, 3, R, R] uint8, [B, T] bool
+  Encoders& encoders() { return *encoders_; }
+  Head& head() { return *head_; }
+  c10::Device device();
+
+ private:
+  std::shared_ptr<Encoders> encoders_;
+  std::shared_ptr<Head> head_;
+  Tensor scale_, shift_;  // [3, 1, 1], of the bytes 0..255
+};
+
+// `options` resolved. With `load_weights` false the encoders start at random, for a checkpoint to
+// fill. frames: the most a video has.
+std::shared_ptr<Retriever> make_retriever(const ModelOptions& options, int64_t frames,
+                                          const PixelNorm& norm, bool load_weights);
+
+}  // namespace vtr::models

@@ -1,0 +1,94 @@
+#include "vtr/cli/cli.h"
+
+#include "commands.h"
+#include "vtr/core/error.h"
+#include "vtr/core/files.h"
+#include "vtr/core/log.h"
+
+#include <c10/util/Exception.h>
+#include <malloc.h>
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+namespace vtr::cli {
+namespace {
+
+constexpr int kFailed = 1, kUsage = 2;
+
+// Every error ends here, as lines that start with the program's name.
+int report(const std::string& message, int code) {
+  log::write(log::Level::debug, "exit " + std::to_string(code));
+  std::fprintf(stderr, "vtr: %s\n", message.c_str());
+  return code;
+}
+
+// glibc hands every large tensor back to the system, and the next step pays its page faults anew.
+void keep_memory() {
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+}  // namespace
+
+const std::vector<Command>& commands() {
+  static const std::vector<Command> table = {train_command(),  eval_command(),   data_command(),
+                                             tokenizer_command(), info_command(), export_command(),
+                                             list_command()};
+  return table;
+}
+
+Action add_subcommands(CLI::App& app, const std::vector<Command>& parts) {
+  auto chosen = std::make_shared<std::vector<std::pair<CLI::App*, Action>>>();
+  for (const auto& part : parts) {
+    auto* sub = app.add_subcommand(part.name, part.summary);
+    chosen->emplace_back(sub, part.add(*sub));
+  }
+  app.require_subcommand(1);
+  return [chosen] {
+    for (const auto& [sub, action] : *chosen) {
+      if (sub->parsed()) return action();
+    }
+    return kUsage;
+  };
+}
+
+void ConfigFlags::add(CLI::App& app) {
+  app.add_option("--config", config, "configuration: a file, or a name in configs/");
+  app.add_option("overrides", overrides, "option=value, laid over the configuration: train.epochs=3");
+}
+
+void print_result(const std::string& text, const std::string& json, const std::string& json_text) {
+  std::cout << text << std::flush;
+  if (!json.empty()) write_file(json, json_text);
+}
+
+int run(std::vector<std::string> arguments) {
+  keep_memory();
+  CLI::App app("vtr: text-video retrieval, trained, evaluated and ablated from one program", "vtr");
+  app.set_version_flag("--version", VTR_VERSION);
+  app.set_help_all_flag("--help-all", "help of every command");
+  app.fallthrough();
+  std::string level = "info";
+  app.add_option("--log-level", level, "debug, info, warning, error");
+  const Action action = add_subcommands(app, commands());
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    app.parse(arguments);
+    log::set_level(level);
+    return action();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
+  } catch (const UsageError& error) {
+    return report(error.what(), kUsage);
+  } catch (const c10::Error& error) {
+    return report(error.what_without_backtrace(), kFailed);
+  } catch (const std::exception& error) {
+    return report(error.what(), kFailed);
+  }
+}
+
+int main(int argc, char** argv) { return run({argv + 1, argv + argc}); }
+
+}  // namespace vtr::cli

@@ -1,0 +1,142 @@
+#include "commands.h"
+#include "experiment.h"
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/eval/paper.h"
+#include "vtr/report/table.h"
+#include "vtr/train/checkpoint.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <memory>
+
+namespace vtr::cli {
+namespace {
+
+struct Flags : ConfigFlags {
+  std::vector<std::string> runs, splits;
+  std::string json;
+};
+
+// A model to evaluate: a run's chosen checkpoint, one checkpoint, or a configuration's weights as
+// they are.
+struct Subject {
+  std::string label;
+  Experiment experiment;
+  std::optional<fs::path> checkpoint;
+};
+
+Subject open_subject(const std::string& path, const std::vector<std::string>& overrides) {
+  const bool is_checkpoint = fs::exists(fs::path(path) / "model.safetensors");
+  const fs::path run = is_checkpoint ? fs::canonical(path).parent_path().parent_path() : fs::path(path);
+  VTR_CHECK(fs::exists(run / "config.yaml"), "{}: neither a run's folder nor a checkpoint", path);
+  const auto checkpoint = is_checkpoint ? train::open_checkpoint(path) : train::chosen_checkpoint(run);
+  return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder};
+}
+
+std::string head_option(const Experiment& experiment, const char* name, const char* otherwise) {
+  const config::Node& options = experiment.model.head.options;
+  return options[name] ? options[name].as<std::string>() : otherwise;
+}
+
+// A row a script can rely on: who, on what, which way, and the figures.
+report::Record to_record(const Subject& subject, const std::string& direction,
+                         const eval::Evaluation& result, const eval::Metrics& m) {
+  const auto& e = subject.experiment;
+  return {{"run", subject.label},
+          {"head", e.model.head.name},
+          {"temporal", head_option(e, "temporal", "none")},
+          {"topk", head_option(e, "topk", "0")},
+          {"dataset", e.data.dataset},
+          {"captions", e.data.test},
+          {"direction", direction},
+          {"queries", m.queries},
+          {"videos", result.videos},
+          {"skipped", result.skipped},
+          {"R@1", m.r1}, {"R@5", m.r5}, {"R@10", m.r10}, {"R@50", m.r50},
+          {"MdR", m.mdr}, {"MnR", m.mnr},
+          {"seconds", result.seconds}};
+}
+
+std::vector<report::Record> evaluate(Subject subject, const std::vector<std::string>& splits) {
+  auto& e = subject.experiment;
+  if (subject.checkpoint) {
+    VTR_CHECK(fs::exists(e.data.root), "data.root: {}: no such folder; give data.root=DIR", e.data.root);
+  } else {
+    resolve_inputs(e);
+  }
+  const auto model = build_model(e, /*load_weights=*/!subject.checkpoint);
+  if (subject.checkpoint) train::load_model(*model, *subject.checkpoint);
+  const auto tokenizer = build_tokenizer(e, model->encoders());
+  std::vector<report::Record> rows;
+  for (const auto& split : splits.empty() ? std::vector{e.data.test} : splits) {
+    e.data.test = split;
+    const auto manifest = data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
+    const auto settings = loader_settings(e, model->encoders());
+    const auto result = eval::evaluate(*model, manifest, *tokenizer, settings, e.eval);
+    log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", manifest.name,
+              result.t2v.queries, result.videos, result.skipped, result.seconds);
+    rows.push_back(to_record(subject, "t2v", result, result.t2v));
+    rows.push_back(to_record(subject, "v2t", result, result.v2t));
+  }
+  return rows;
+}
+
+std::string cell(const report::Value& value) {
+  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{:.1f}", *number);
+  if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
+  return std::get<std::string>(value);
+}
+
+std::string render(const std::vector<report::Record>& rows, const Experiment& first) {
+  const std::vector<std::string> columns = {"head",    "temporal", "captions", "direction", "queries",
+                                            "R@1",     "R@5",      "R@10",     "MdR",       "MnR"};
+  report::TextTable table(columns);
+  for (const auto& row : rows) {
+    std::vector<std::string> cells;
+    for (const auto& column : columns) {
+      for (const auto& [name, value] : row) {
+        if (name == column) cells.push_back(cell(value));
+      }
+    }
+    table.add(cells);
+  }
+  const auto number = [](double v) { return std::isnan(v) ? std::string("-") : fmt::format("{:.1f}", v); };
+  for (const auto& p : eval::paper_rows(first.data.dataset, first.data.train, first.data.test)) {
+    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", number(p.r1), number(p.r5),
+               number(p.r10), number(p.mdr), number(p.mnr)});
+  }
+  return table.text();
+}
+
+int evaluate_all(const Flags& flags) {
+  std::vector<Subject> subjects;
+  if (flags.runs.empty()) {
+    subjects.push_back({flags.config, read_experiment(flags.config, flags.overrides), std::nullopt});
+  } else if (!flags.config.empty()) {
+    throw UsageError("--run and --config: give one of them; a run has its own configuration");
+  }
+  for (const auto& run : flags.runs) subjects.push_back(open_subject(run, flags.overrides));
+  std::vector<report::Record> rows;
+  for (const auto& subject : subjects) {
+    for (auto& row : evaluate(subject, flags.splits)) rows.push_back(std::move(row));
+  }
+  print_result(render(rows, subjects.front().experiment), flags.json, report::to_json(rows));
+  return 0;
+}
+
+Action add(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  flags->add(app);
+  app.add_option("--run", flags->runs, "a run's folder or one checkpoint; may be given several times");
+  app.add_option("--split", flags->splits, "test split instead of data.test; may be given several times");
+  app.add_option("--json", flags->json, "write the rows there too, as a list of objects");
+  return [flags] { return evaluate_all(*flags); };
+}
+
+}  // namespace
+
+Command eval_command() { return {"eval", "R@K, MdR and MnR, text to video and back", add}; }
+
+}  // namespace vtr::cli

@@ -1,0 +1,50 @@
+// A whole configuration, and the parts built from it that commands share.
+#pragma once
+
+#include "vtr/data/loader.h"
+#include "vtr/eval/evaluator.h"
+#include "vtr/models/retriever.h"
+#include "vtr/report/run.h"
+#include "vtr/text/tokenizer.h"
+#include "vtr/train/options.h"
+#include "vtr/video/frames.h"
+
+namespace vtr::cli {
+
+struct Experiment {
+  std::string device = "auto";
+  data::DataOptions data;
+  video::VideoOptions video;
+  text::TextOptions text;
+  models::ModelOptions model;
+  train::TrainOptions train;
+  eval::EvalOptions eval;
+  void fields(auto& f) {
+    f("device", device, "cpu, cuda, cuda:N, or auto: a GPU when there is one");
+    f("data", data, "dataset and splits");
+    f("video", video, "frames");
+    f("text", text, "captions");
+    f("model", model, "encoders and head");
+    f("train", train, "training");
+    f("eval", eval, "evaluation");
+  }
+};
+
+// The file with the overrides on it; every choice's options checked and its defaults filled in.
+// UsageError without a file.
+Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides);
+
+// The sizes of the encoders from model.weights. Throws Error naming everything that is missing, a
+// line each: data.root, model.weights, the tokeniser's file.
+void resolve_inputs(Experiment& experiment);
+
+// The pieces a model needs to meet data.
+std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights);
+std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
+                                                 const models::Encoders& encoders);
+data::LoaderSettings loader_settings(const Experiment& experiment, const models::Encoders& encoders);
+
+// Versions, device and machine, for env.json and benchmark records.
+report::Record environment(const Experiment& experiment);
+
+}  // namespace vtr::cli

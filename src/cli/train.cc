@@ -1,0 +1,110 @@
+#include "commands.h"
+#include "experiment.h"
+#include "vtr/config/load.h"
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/train/checkpoint.h"
+#include "vtr/train/trainer.h"
+
+#include <torch/torch.h>
+
+#include <iostream>
+#include <memory>
+
+namespace vtr::cli {
+namespace {
+
+constexpr int kStopped = 143;
+
+struct Flags : ConfigFlags {
+  std::string run;
+  bool resume = false, overwrite = false;
+};
+
+bool is_empty(const fs::path& folder) { return !fs::exists(folder) || fs::is_empty(folder); }
+
+// A resumed run must be the same run: what may differ is how long and where it runs.
+void check_same(const Experiment& now, const fs::path& saved) {
+  const auto strip = [](Experiment e) {
+    const Experiment defaults;
+    e.device = defaults.device;
+    e.data.workers = e.data.prefetch = e.data.cache_mb = 0;
+    e.train.epochs = e.train.max_steps = e.train.keep = 0;
+    e.train.checkpoint_every = e.train.eval_every = 0;
+    return config::write(e);
+  };
+  const auto old = strip(config::read<Experiment>(config::load(saved.string()), ""));
+  const auto fresh = strip(now);
+  for (const auto& section : fresh) {
+    const auto key = section.first.as<std::string>();
+    VTR_CHECK(config::to_text(section.second) == config::to_text(old[key]),
+              "{}: its `{}` differs from what is asked for now; give another --run, or leave --config "
+              "out to go on as it was", saved.string(), key);
+  }
+}
+
+// Where the run stands and whether it may be written to; removes it with --overwrite.
+void prepare_run(const Flags& flags) {
+  if (flags.overwrite && !flags.resume) fs::remove_all(flags.run);
+  VTR_CHECK(flags.resume || is_empty(flags.run),
+            "{}: is there already; --resume goes on with it, --overwrite starts it anew", flags.run);
+}
+
+void open_run(const fs::path& run, const Experiment& experiment) {
+  fs::create_directories(run);
+  log::add_file(run / "log.txt");
+  write_file(run / "config.yaml", config::to_text(config::write(experiment)));
+  write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");
+}
+
+int train(const Flags& given) {
+  Flags flags = given;
+  const bool from_run = flags.resume && flags.config.empty();
+  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
+  auto experiment = read_experiment(flags.config, flags.overrides);
+  if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
+  prepare_run(flags);
+  const auto found = train::latest_checkpoint(flags.run);
+  resolve_inputs(experiment);
+  if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
+
+  const auto seed = static_cast<uint64_t>(experiment.train.seed);
+  const auto train_split = data::read_split(experiment.data, data::Split::train, seed);
+  const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
+  const auto model = build_model(experiment, /*load_weights=*/!found);
+  const auto tokenizer = build_tokenizer(experiment, model->encoders());
+  open_run(flags.run, experiment);
+  log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
+            train_split.videos.size(), train_split.captions(), val_split.videos.size());
+  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(), flags.run);
+
+  train::Trainer trainer({.model = *model,
+                          .tokenizer = *tokenizer,
+                          .train = train_split,
+                          .val = val_split,
+                          .loader = loader_settings(experiment, model->encoders()),
+                          .options = experiment.train,
+                          .eval = experiment.eval},
+                         flags.run);
+  if (trainer.run() == train::Outcome::stopped) {
+    log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
+    return kStopped;
+  }
+  log::info("[train] done; next: vtr eval --run {}", flags.run);
+  return 0;
+}
+
+Action add(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  flags->add(app);
+  app.add_option("--run", flags->run, "the run's folder; runs/<config's name> when left out");
+  app.add_flag("--resume", flags->resume, "start, or go on from the newest checkpoint");
+  app.add_flag("--overwrite", flags->overwrite, "remove the run's folder first");
+  return [flags] { return train(*flags); };
+}
+
+}  // namespace
+
+Command train_command() { return {"train", "train a model, and keep it in a run's folder", add}; }
+
+}  // namespace vtr::cli

@@ -1,0 +1,10 @@
+#include "datasets/annotations.h"
+
+namespace vtr::data {
+
+const Table<DatasetEntry>& datasets() {
+  static const Table<DatasetEntry> table("dataset", {msrvtt_dataset(), jsonl_dataset(), shapes_dataset()});
+  return table;
+}
+
+}  // namespace vtr::data

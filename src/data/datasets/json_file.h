@@ -1,0 +1,45 @@
+// JSON read from files, with errors that say where.
+#pragma once
+
+#include "vtr/core/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace vtr::data {
+
+// `where` names the file (and line) in errors, which carry the parser's line and column.
+inline nlohmann::json parse_json(const std::string& text, const std::string& where) {
+  try {
+    return nlohmann::json::parse(text);
+  } catch (const nlohmann::json::exception& error) {
+    const std::string message = error.what();
+    const size_t tag = message.find("] ");  // "[json.exception.parse_error.101] parse error at ..."
+    throw Error(where + ": " + (tag == std::string::npos ? message : message.substr(tag + 2)));
+  }
+}
+
+inline const nlohmann::json& json_field(const nlohmann::json& object, const char* name,
+                                        const std::string& where) {
+  VTR_CHECK(object.is_object(), "{}: an object is needed", where);
+  const auto found = object.find(name);
+  VTR_CHECK(found != object.end(), "{}: no field \"{}\"", where, name);
+  return *found;
+}
+
+inline std::string json_text(const nlohmann::json& object, const char* name,
+                             const std::string& where) {
+  const auto& value = json_field(object, name, where);
+  VTR_CHECK(value.is_string(), "{}: \"{}\" is not a string", where, name);
+  return value.get<std::string>();
+}
+
+inline const nlohmann::json& json_list(const nlohmann::json& object, const char* name,
+                                       const std::string& where) {
+  const auto& value = json_field(object, name, where);
+  VTR_CHECK(value.is_array(), "{}: \"{}\" is not a list", where, name);
+  return value;
+}
+
+}  // namespace vtr::data

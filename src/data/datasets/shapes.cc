@@ -1,0 +1,28 @@
+// The generated benchmark: MSR-VTT's files under the names that say what they hold here.
+
+#include "datasets/annotations.h"
+
+namespace vtr::data {
+namespace {
+
+std::string file_of(const std::string& split) {
+  if (split == "train") return "9k";
+  if (split == "ordered") return "1k-A";
+  return split == "single" ? "shapes_test_single.csv" : split;
+}
+
+}  // namespace
+
+DatasetEntry shapes_dataset() {
+  DatasetEntry entry = msrvtt_dataset();
+  entry.name = "shapes";
+  entry.summary = "the generated benchmark: splits train, and ordered or single captions for testing";
+  entry.read = [](const DataOptions& options, const std::string& split) {
+    Manifest manifest = msrvtt_dataset().read(options, file_of(split));
+    manifest.name = "shapes " + split;
+    return manifest;
+  };
+  return entry;
+}
+
+}  // namespace vtr::data

@@ -1,0 +1,86 @@
+#include "vtr/data/manifest.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/core/random.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+namespace vtr::data {
+namespace {
+
+// Which training videos the validation split takes.
+std::vector<bool> carved(size_t videos, double fraction, uint64_t seed) {
+  VTR_CHECK(videos >= 2, "data.val_fraction: one training video cannot be split in two");
+  std::vector<size_t> order(videos);
+  std::iota(order.begin(), order.end(), size_t{0});
+  Rng(derive(seed, "validation")).shuffle(order);
+  const auto wanted = std::max<int64_t>(1, std::llround(static_cast<double>(videos) * fraction));
+  std::vector<bool> taken(videos, false);
+  for (size_t i = 0; i < static_cast<size_t>(wanted); ++i) taken[order[i]] = true;
+  return taken;
+}
+
+Manifest part(const Manifest& whole, const std::vector<bool>& taken, bool which,
+              const char* suffix) {
+  Manifest result{whole.name + suffix, {}};
+  for (size_t i = 0; i < whole.videos.size(); ++i) {
+    if (taken[i] == which) result.videos.push_back(whole.videos[i]);
+  }
+  return result;
+}
+
+// Missing files are told before any training. With on_error: skip they stay in the manifest, so
+// that whoever leaves them out later has to count them.
+void check_files(const Manifest& manifest, const DataOptions& options) {
+  std::vector<std::string> missing;
+  for (const auto& video : manifest.videos) {
+    if (!fs::is_regular_file(video.path)) missing.push_back(video.path.string());
+  }
+  if (missing.empty()) return;
+  const size_t count = missing.size();
+  missing.resize(std::min<size_t>(count, 3));
+  const std::string message =
+      fmt::format("{}: {} of {} video files are missing ({}{})", manifest.name, count,
+                  manifest.videos.size(), fmt::join(missing, ", "), count > 3 ? ", ..." : "");
+  VTR_CHECK(options.on_error == "skip" && count < manifest.videos.size(),
+            "{}; check data.root and data.videos, or go on without them by data.on_error=skip",
+            message);
+  log::warn("[data] {}: they are skipped", message);
+}
+
+Manifest read_named(const DataOptions& options, const std::string& split) {
+  Manifest manifest = datasets().find(options.dataset).read(options, split);
+  VTR_CHECK(!manifest.videos.empty(), "{}: the split has no videos", manifest.name);
+  return manifest;
+}
+
+Manifest read_unchecked(const DataOptions& options, Split split, uint64_t seed) {
+  if (split == Split::test) return read_named(options, options.test);
+  if (split == Split::val && !options.val.empty()) return read_named(options, options.val);
+  const bool carve = options.val.empty() && options.val_fraction > 0;
+  if (split == Split::val && !carve) return {};
+  const Manifest train = read_named(options, options.train);
+  if (!carve) return train;
+  const auto taken = carved(train.videos.size(), options.val_fraction, seed);
+  return split == Split::val ? part(train, taken, true, ", validation part")
+                             : part(train, taken, false, "");
+}
+
+}  // namespace
+
+int64_t Manifest::captions() const {
+  int64_t total = 0;
+  for (const auto& video : videos) total += static_cast<int64_t>(video.captions.size());
+  return total;
+}
+
+Manifest read_split(const DataOptions& options, Split split, uint64_t seed) {
+  Manifest manifest = read_unchecked(options, split, seed);
+  check_files(manifest, options);
+  return manifest;
+}
+
+}  // namespace vtr::data

@@ -1,0 +1,165 @@
+#include "shapes/render.h"
+#include "shapes/story.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/data/shapes.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <thread>
+
+namespace vtr::data {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string video_id(size_t video) { return fmt::format("video{}", video); }
+
+// An empty folder for the benchmark. Only what make_shapes has made before is ever removed.
+void prepare(const fs::path& out, bool overwrite) {
+  if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out))) {
+    VTR_CHECK(fs::exists(out / "shapes.json"),
+              "{}: holds something that make-shapes did not make; choose another folder",
+              out.string());
+    VTR_CHECK(overwrite, "{}: holds a benchmark already; pass overwrite=true to replace it",
+              out.string());
+    fs::remove(out / "shapes.json");
+    fs::remove_all(out / "videos" / "all");
+  }
+  fs::create_directories(out / "videos" / "all");
+}
+
+struct Captions {
+  std::vector<std::string> ordered, single;
+};
+
+Captions captions_of(const Story& story, const ShapesOptions& options, uint64_t seed) {
+  if (options.stills) {
+    auto all = still_captions(story.objects.front());
+    return {all, {all.front()}};
+  }
+  Captions captions{ordered_captions(story), {}};
+  Rng(seed).shuffle(captions.ordered);
+  // One more than there are events: more than half of a video's captions tell the order.
+  captions.ordered.resize(std::min(captions.ordered.size(), story.objects.size() + 1));
+  for (const auto& object : story.objects) captions.single.push_back(object_name(object));
+  return captions;
+}
+
+// Renders every video, in parallel over videos. Returns their lengths in seconds.
+std::vector<double> render_all(const fs::path& out, const std::vector<Story>& stories,
+                               const ShapesOptions& options) {
+  std::vector<double> seconds(stories.size());
+  std::atomic<size_t> next = 0;
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto work = [&] {
+    try {
+      for (size_t i = next++; i < stories.size(); i = next++) {
+        seconds[i] =
+            render_video(out / "videos" / "all" / (video_id(i) + ".mp4"), stories[i], options,
+                         derive(static_cast<uint64_t>(options.seed), "pixels", i));
+        if ((i + 1) % 1000 == 0) log::info("[shapes] {} of {} videos", i + 1, stories.size());
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+      next = stories.size();
+    }
+  };
+  std::vector<std::thread> threads;
+  const auto wanted = options.workers > 0
+                          ? static_cast<size_t>(options.workers)
+                          : std::max<size_t>(1, std::thread::hardware_concurrency());
+  for (size_t i = 0; i < std::min(wanted, stories.size()); ++i) threads.emplace_back(work);
+  for (auto& thread : threads) thread.join();
+  if (failure) std::rethrow_exception(failure);
+  return seconds;
+}
+
+// A field of a CSV file, quoted because captions hold commas.
+std::string row(size_t key, size_t video, const std::string& caption) {
+  return fmt::format("ret{},msr{},{},\"{}\"\n", key, video, video_id(video), caption);
+}
+
+void write_annotations(const fs::path& out, const std::vector<Story>& stories,
+                       const std::vector<double>& seconds, const ShapesOptions& options) {
+  Json videos = Json::array(), sentences = Json::array();
+  std::string all = "video_id\n", most = "video_id\n";
+  std::string ordered = "key,vid_key,video_id,sentence\n", single = ordered;
+  const auto train = static_cast<size_t>(options.train);
+  for (size_t i = 0; i < stories.size(); ++i) {
+    const auto captions = captions_of(stories[i], options,
+                                      derive(static_cast<uint64_t>(options.seed), "captions", i));
+    videos.push_back({{"video_id", video_id(i)},
+                      {"url", ""},
+                      {"category", 0},
+                      {"start time", 0.0},
+                      {"end time", seconds[i]},
+                      {"split", i < train ? "train" : "test"},
+                      {"id", i}});
+    const auto add = [&](const std::string& caption) {
+      sentences.push_back(
+          {{"caption", caption}, {"video_id", video_id(i)}, {"sen_id", sentences.size()}});
+    };
+    for (const auto& caption : captions.ordered) add(caption);
+    if (!options.stills) {
+      for (const auto& caption : captions.single) add(caption);
+    }
+    if (i < train) {
+      all += video_id(i) + "\n";
+      if (i < std::max<size_t>(1, train * 7 / 9)) most += video_id(i) + "\n";
+      continue;
+    }
+    Rng rng(derive(static_cast<uint64_t>(options.seed), "queries", i));
+    ordered += row(i - train, i, captions.ordered.front());
+    single += row(i - train, i, captions.single[rng.below(captions.single.size())]);
+  }
+  write_file(out / "MSRVTT_data.json", Json{{"videos", videos}, {"sentences", sentences}}.dump(1));
+  write_file(out / "MSRVTT_train.9k.csv", all);
+  write_file(out / "MSRVTT_train.7k.csv", most);
+  write_file(out / "MSRVTT_JSFUSION_test.csv", ordered);
+  write_file(out / "shapes_test_single.csv", single);
+}
+
+// The options as JSON, for whoever finds the folder; written last, so its presence says complete.
+struct ToJson {
+  Json json;
+  template <class T>
+  void operator()(const char* name, T& value, const char*, const config::Limits& = {}) {
+    json[name] = value;
+  }
+};
+
+void write_options(const fs::path& out, ShapesOptions options) {
+  ToJson to_json;
+  options.workers = 0;  // the bytes do not depend on it
+  options.overwrite = false;
+  options.fields(to_json);
+  write_file(out / "shapes.json",
+             Json{{"made_by", "vtr data make-shapes"}, {"options", to_json.json}}.dump(1) + "\n");
+}
+
+}  // namespace
+
+void make_shapes(const fs::path& out, const ShapesOptions& options) {
+  options.check("shapes");
+  const auto start = std::chrono::steady_clock::now();
+  prepare(out, options.overwrite);
+  const auto stories = tell_stories(options);
+  const auto seconds = render_all(out, stories, options);
+  write_annotations(out, stories, seconds, options);
+  write_options(out, options);
+  const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
+  log::info("[shapes] {} training and {} test videos in {} ({:.1f} s, {:.0f} videos/s)",
+            options.train, options.test, out.string(), taken.count(),
+            static_cast<double>(stories.size()) / std::max(taken.count(), 1e-9));
+}
+
+}  // namespace vtr::data

@@ -1,0 +1,181 @@
+#include "frame_reader.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/random.h"
+#include "vtr/data/loader.h"
+
+#include <algorithm>
+#include <deque>
+#include <numeric>
+
+namespace vtr::data {
+namespace {
+
+struct Pair {
+  int64_t video = 0, caption = 0;
+};
+
+std::vector<Pair> all_pairs(const Manifest& manifest) {
+  std::vector<Pair> pairs;
+  for (size_t v = 0; v < manifest.videos.size(); ++v) {
+    for (size_t c = 0; c < manifest.videos[v].captions.size(); ++c) {
+      pairs.push_back({static_cast<int64_t>(v), static_cast<int64_t>(c)});
+    }
+  }
+  return pairs;
+}
+
+// An epoch's items in the order they are met; shared by its batches in flight.
+struct Epoch {
+  int64_t number = -1;
+  std::vector<int64_t> order;
+};
+
+// A place in a batch: which item of the epoch, and the pair it stands for.
+struct Item {
+  Pair pair;
+  uint64_t seed = 0;  // of the frames' random rules
+};
+
+}  // namespace
+
+TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,
+                   int64_t max_words) {
+  std::vector<std::vector<int64_t>> ids;
+  size_t longest = 0;
+  for (const auto& caption : captions) {
+    ids.push_back(tokenizer.encode(caption, max_words));
+    longest = std::max(longest, ids.back().size());
+  }
+  const std::vector<int64_t> shape = {static_cast<int64_t>(ids.size()),
+                                      static_cast<int64_t>(longest)};
+  TextBatch batch{at::full(shape, tokenizer.pad(), at::kLong), at::zeros(shape, at::kBool)};
+  for (size_t i = 0; i < ids.size(); ++i) {
+    std::copy(ids[i].begin(), ids[i].end(), batch.ids.data_ptr<int64_t>() + i * longest);
+    std::fill_n(batch.mask.data_ptr<bool>() + i * longest, ids[i].size(), true);
+  }
+  return batch;
+}
+
+struct TrainLoader::Impl {
+  Impl(const Manifest& from, const text::Tokenizer& with, const LoaderSettings& set, int64_t wanted,
+       int64_t first_step)
+      : manifest(from),
+        tokenizer(with),
+        settings(set),
+        pairs(all_pairs(manifest)),
+        items(set.data.captions == "one" ? static_cast<int64_t>(manifest.videos.size())
+                                         : static_cast<int64_t>(pairs.size())),
+        batch(std::min(wanted, items)),
+        next_step(first_step),
+        reader(
+            manifest, set.data,
+            {set.video.frames, set.resolution, set.video.train_sampling, set.video.train_crop, 0}),
+        pool(set.data.workers) {
+    VTR_CHECK(items > 0, "{}: there is nothing to train on", manifest.name);
+    for (int64_t i = 0; i < settings.data.prefetch; ++i) schedule();
+  }
+
+  std::shared_ptr<const Epoch> epoch_of(int64_t number) {
+    if (epoch && epoch->number == number) return epoch;
+    auto fresh = std::make_shared<Epoch>();
+    fresh->number = number;
+    fresh->order.resize(static_cast<size_t>(items));
+    std::iota(fresh->order.begin(), fresh->order.end(), int64_t{0});
+    Rng(derive(settings.seed, "shuffle", static_cast<uint64_t>(number))).shuffle(fresh->order);
+    return epoch = fresh;
+  }
+
+  Item item_at(const Epoch& of, int64_t position) const {
+    const auto index = of.order[static_cast<size_t>(position % items)];
+    const auto a = static_cast<uint64_t>(of.number), b = static_cast<uint64_t>(index);
+    const uint64_t seed = derive(settings.seed, "frames", a, b);
+    if (settings.data.captions != "one") return {pairs[b], seed};
+    Rng rng(derive(settings.seed, "caption", a, b));
+    return {{index, static_cast<int64_t>(rng.below(manifest.videos[b].captions.size()))}, seed};
+  }
+
+  // Begins the next batch; a video that is in it twice is read once, with the first one's seed.
+  void schedule() {
+    const int64_t steps = items / batch, step = next_step++;
+    const auto of = epoch_of(step / steps);
+    const int64_t begin = step % steps * batch;
+    std::vector<Item> chosen;
+    std::vector<Wanted> wanted;
+    std::vector<size_t> place;  // of each item's video in `wanted`
+    std::unordered_map<int64_t, size_t> places;
+    for (int64_t i = begin; i < begin + batch; ++i) {
+      chosen.push_back(item_at(*of, i));
+      const auto& item = chosen.back();
+      const auto [found, fresh] = places.try_emplace(item.pair.video, wanted.size());
+      if (fresh) wanted.push_back({item.pair.video, item.seed});
+      place.push_back(found->second);
+    }
+    ahead.push_back(read_then<Batch>(
+        pool, reader, std::move(wanted),
+        [this, of, begin, chosen, place](const std::vector<FramesPtr>& read) mutable {
+          std::vector<FramesPtr> frames;
+          for (const size_t i : place) frames.push_back(read[i]);
+          replace_broken(*of, begin + batch, chosen, frames);
+          return assemble(chosen, frames);
+        }));
+  }
+
+  // An item that cannot be read gives its place to the next readable one after the batch.
+  void replace_broken(const Epoch& of, int64_t position, std::vector<Item>& chosen,
+                      std::vector<FramesPtr>& frames) {
+    const int64_t last = position + items;
+    for (size_t i = 0; i < frames.size(); ++i) {
+      while (!frames[i]) {
+        VTR_CHECK(position < last, "{}: no video can be read", manifest.name);
+        chosen[i] = item_at(of, position++);
+        frames[i] = reader.read(chosen[i].pair.video, chosen[i].seed);
+      }
+    }
+  }
+
+  Batch assemble(const std::vector<Item>& chosen, const std::vector<FramesPtr>& frames) const {
+    std::vector<std::string> captions;
+    Tensor index = at::empty({static_cast<int64_t>(chosen.size())}, at::kLong);
+    for (size_t i = 0; i < chosen.size(); ++i) {
+      const auto [video, caption] = chosen[i].pair;
+      index.data_ptr<int64_t>()[i] = video;
+      captions.push_back(
+          manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
+    }
+    return {tokenize(tokenizer, captions, settings.max_words), stack(frames, reader.request()),
+            index};
+  }
+
+  const Manifest manifest;
+  const text::Tokenizer& tokenizer;
+  const LoaderSettings settings;
+  const std::vector<Pair> pairs;
+  const int64_t items, batch;
+  int64_t next_step;
+  std::shared_ptr<const Epoch> epoch;
+  FrameReader reader;
+  std::deque<std::future<Batch>> ahead;
+  WorkerPool pool;  // last, so that it ends before what its tasks use
+};
+
+TrainLoader::TrainLoader(const Manifest& manifest, const text::Tokenizer& tokenizer,
+                         const LoaderSettings& settings, int64_t batch, int64_t first_step)
+    : impl_(std::make_unique<Impl>(manifest, tokenizer, settings, batch, first_step)) {}
+TrainLoader::~TrainLoader() = default;
+
+int64_t TrainLoader::steps_per_epoch(const Manifest& manifest, const DataOptions& data,
+                                     int64_t batch) {
+  const int64_t items =
+      data.captions == "one" ? static_cast<int64_t>(manifest.videos.size()) : manifest.captions();
+  return items == 0 ? 0 : std::max<int64_t>(1, items / batch);
+}
+
+Batch TrainLoader::next() {
+  impl_->schedule();  // before the wait, so that the workers never idle
+  auto batch = std::move(impl_->ahead.front());
+  impl_->ahead.pop_front();
+  return batch.get();
+}
+
+}  // namespace vtr::data

@@ -1,0 +1,151 @@
+#include "clip/blocks.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace vtr::models {
+namespace {
+
+constexpr double kQuickGelu = 1.702;
+
+// y + x; into y where autograd permits (y leaves a linear layer, which does not keep its result)
+// and the sum has y's dtype: under autocast y may be bfloat16 while the residual stream x is
+// float32.
+Tensor add_into(Tensor y, const Tensor& x) {
+  if (y.scalar_type() != x.scalar_type()) return x + y;
+  return y.add_(x);
+}
+
+// The fused kernel for CPUs is five times slower than plain products (50 tokens, forward and
+// backward, AMX) where oneDNN multiplies for it: below full float32 precision, and in the gradient
+// of half precision.
+bool fused_is_slow(const Tensor& q) {
+  if (!q.is_cpu()) return false;
+  if (q.scalar_type() != at::kFloat) return q.requires_grad();
+  return at::globalContext().float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST;
+}
+
+// q, k, v [N, H, L, d] -> [N, H, L, d], of the first tokens where q has fewer than k.
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) {
+  if (!fused_is_slow(q)) return at::scaled_dot_product_attention(q, k, v, {}, 0.0, causal);
+  Tensor scores =
+      at::matmul(q * (1 / std::sqrt(static_cast<double>(q.size(3)))), k.transpose(2, 3));
+  if (causal) {
+    const int64_t length = k.size(2);
+    scores = scores + at::full({length, length}, -INFINITY, scores.options()).triu_(1);
+  }
+  return at::matmul(scores.softmax(-1), v);
+}
+
+}  // namespace
+
+ClipLinear::ClipLinear(int64_t in, int64_t out)
+    : weight(register_parameter("weight", at::empty({out, in}))),
+      bias(register_parameter("bias", at::empty({out}))) {}
+
+void ClipLinear::reset() {
+  const double bound = 1 / std::sqrt(static_cast<double>(weight.size(1)));
+  const torch::NoGradGuard no_grad;
+  weight.uniform_(-bound, bound);
+  bias.uniform_(-bound, bound);
+}
+
+Tensor ClipLinear::forward(const Tensor& x) const { return at::linear(x, weight, bias); }
+
+ClipAttention::ClipAttention(int64_t width, int64_t heads)
+    : in_proj_weight(register_parameter("in_proj_weight", at::empty({3 * width, width}))),
+      in_proj_bias(register_parameter("in_proj_bias", at::empty({3 * width}))),
+      out_proj(register_module("out_proj", std::make_shared<ClipLinear>(width, width))),
+      width_(width),
+      heads_(heads) {}
+
+void ClipAttention::reset() {
+  const torch::NoGradGuard no_grad;
+  torch::nn::init::xavier_uniform_(in_proj_weight);
+  in_proj_bias.zero_();
+  out_proj->reset();
+  out_proj->bias.zero_();
+}
+
+Tensor ClipAttention::forward(const Tensor& x, int64_t length, bool causal) const {
+  const Tensor qkv = at::linear(x, in_proj_weight, in_proj_bias);  // [N*L, 3W]
+  // Views [N, H, L, W/H]; unbind's gradient is one stack, three slices would each fill a [N*L, 3W].
+  const auto parts = qkv.view({-1, length, 3, heads_, width_ / heads_}).unbind(2);
+  const Tensor y = attend(parts[0].transpose(1, 2), parts[1].transpose(1, 2),
+                          parts[2].transpose(1, 2), causal);  // [N, H, L, W/H]
+  return out_proj->forward(y.transpose(1, 2).reshape({-1, width_}));
+}
+
+Tensor ClipAttention::first(const Tensor& x, int64_t length) const {
+  const auto weights = in_proj_weight.split_with_sizes({width_, 2 * width_});
+  const auto biases = in_proj_bias.split_with_sizes({width_, 2 * width_});
+  const Tensor rows = x.view({-1, length, width_}).select(1, 0);  // [N, W]
+  const Tensor q = at::linear(rows, weights[0], biases[0]);       // [N, W]
+  const Tensor kv = at::linear(x, weights[1], biases[1]);         // [N*L, 2W]
+  const auto parts = kv.view({-1, length, 2, heads_, width_ / heads_}).unbind(2);
+  const Tensor y = attend(q.view({-1, heads_, 1, width_ / heads_}), parts[0].transpose(1, 2),
+                          parts[1].transpose(1, 2), /*causal=*/false);  // [N, H, 1, W/H]
+  return out_proj->forward(y.reshape({-1, width_}));
+}
+
+ClipMlp::ClipMlp(int64_t width, ClipActivation activation)
+    : c_fc(register_module("c_fc", std::make_shared<ClipLinear>(width, 4 * width))),
+      c_proj(register_module("c_proj", std::make_shared<ClipLinear>(4 * width, width))),
+      activation_(activation) {}
+
+Tensor ClipMlp::forward(const Tensor& x) const {
+  Tensor h = c_fc->forward(x);  // [n, 4W]
+  if (activation_ == ClipActivation::gelu) return c_proj->forward(at::gelu(h));
+  // h * sigmoid(1.702 h) as silu(1.702 h) / 1.702: three passes over [n, 4W] fewer in the gradient.
+  h = at::silu(h.mul_(kQuickGelu)).mul_(1 / kQuickGelu);
+  return c_proj->forward(h);
+}
+
+ClipBlock::ClipBlock(const ClipTowerOptions& options)
+    : attn(register_module("attn", std::make_shared<ClipAttention>(options.width, options.heads))),
+      ln_1(register_module("ln_1",
+                           torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width})))),
+      ln_2(register_module("ln_2",
+                           torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width})))),
+      mlp(register_module("mlp", std::make_shared<ClipMlp>(options.width, options.activation))) {}
+
+Tensor ClipBlock::forward(const Tensor& x, int64_t length, bool causal) {
+  const Tensor y = add_into(attn->forward(ln_1(x), length, causal), x);
+  return add_into(mlp->forward(ln_2(y)), y);
+}
+
+Tensor ClipBlock::first(const Tensor& x, int64_t length) {
+  const Tensor rows = x.view({-1, length, x.size(1)}).select(1, 0);  // [N, W]
+  const Tensor y = add_into(attn->first(ln_1(x), length), rows);
+  return add_into(mlp->forward(ln_2(y)), y);
+}
+
+ClipTransformer::ClipTransformer(const ClipTowerOptions& options) : options_(options) {
+  const auto list = register_module("resblocks", std::make_shared<torch::nn::ModuleListImpl>());
+  for (int64_t i = 0; i < options.layers; ++i) {
+    blocks_.push_back(std::make_shared<ClipBlock>(options));
+    list->push_back(blocks_.back());
+  }
+}
+
+void ClipTransformer::reset() {
+  for (const auto& block : blocks_) {
+    block->attn->reset();
+    block->mlp->c_fc->reset();
+    block->mlp->c_proj->reset();
+  }
+}
+
+Tensor ClipTransformer::forward(Tensor x, int64_t length, bool causal) {
+  for (const auto& block : blocks_) x = block->forward(x, length, causal);
+  return x;
+}
+
+Tensor ClipTransformer::first(Tensor x, int64_t length) {
+  for (size_t i = 0; i + 1 < blocks_.size(); ++i)
+    x = blocks_[i]->forward(x, length, /*causal=*/false);
+  return blocks_.back()->first(x, length);
+}
+
+}  // namespace vtr::models

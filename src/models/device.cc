@@ -1,0 +1,32 @@
+#include "vtr/models/device.h"
+
+#include "vtr/core/error.h"
+
+#include <ATen/Context.h>
+#include <dlfcn.h>
+
+namespace vtr::models {
+namespace {
+
+// Why CUDA cannot be used, or "".
+std::string cuda_fault() {
+  static const std::string fault = []() -> std::string {
+    // Loaded for good: it registers LibTorch's CUDA kernels, as linking would.
+    if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return dlerror();
+    return at::hasCUDA() ? "" : "no NVIDIA driver or GPU answers";
+  }();
+  return fault;
+}
+
+}  // namespace
+
+c10::Device open_device(const std::string& name) {
+  if (name == "auto") return cuda_fault().empty() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  const bool known = name == "cpu" || name == "cuda" || name.starts_with("cuda:");
+  if (!known) throw UsageError(fmt::format("device: '{}' is not one of cpu, cuda, cuda:N, auto", name));
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  VTR_CHECK(cuda_fault().empty(), "device: CUDA cannot be used: {}", cuda_fault());
+  return name == "cuda" ? c10::Device(c10::kCUDA, 0) : c10::Device(name);
+}
+
+}  // namespace vtr::models

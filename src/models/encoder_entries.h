@@ -1,0 +1,11 @@
+// The encoder pairs of the table.
+#pragma once
+
+#include "vtr/models/encoders.h"
+
+namespace vtr::models {
+
+EncoderEntry clip_encoder();
+EncoderEntry torchscript_encoder();
+
+}  // namespace vtr::models

@@ -1,0 +1,12 @@
+#include "vtr/models/encoders.h"
+
+#include "encoder_entries.h"
+
+namespace vtr::models {
+
+const Table<EncoderEntry>& encoders() {
+  static const Table<EncoderEntry> table("encoders", {clip_encoder(), torchscript_encoder()});
+  return table;
+}
+
+}  // namespace vtr::models

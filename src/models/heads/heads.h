@@ -1,0 +1,21 @@
+// The heads of the table, and what several of them share.
+#pragma once
+
+#include "vtr/models/head.h"
+
+namespace vtr::models {
+
+HeadEntry mean_pool_head();
+HeadEntry topk_head();
+HeadEntry cross_head();
+HeadEntry joint_head();
+
+// Throws UsageError when K is larger than a video can have frames. K = 0: all frames.
+void check_topk(int64_t topk, const HeadContext& context);
+
+// relevance [N, M, T] with -inf where there is no frame (mask [M, T] false) or where the frame is not
+// among the K most relevant; ties go to one frame, so that exactly K are kept. Every video has at
+// least one frame.
+Tensor select_topk(const Tensor& relevance, const Tensor& mask, int64_t topk);
+
+}  // namespace vtr::models

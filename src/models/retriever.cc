@@ -1,0 +1,49 @@
+#include "vtr/models/retriever.h"
+
+#include <torch/torch.h>
+
+namespace vtr::models {
+
+ModelOptions resolve(ModelOptions options, bool read_weights) {
+  const auto& encoder = encoders().find(options.encoder.name);
+  const config::Node complete = encoder.schema.resolve(options.encoder.options, "model.encoder");
+  if (options.weights.empty()) {
+    options.encoder.options = complete;
+  } else if (read_weights) {
+    options.encoder.options = encoder.schema.resolve(
+        encoder.infer(options.encoder.options, options.weights), "model.encoder");
+  }
+  options.head.options =
+      heads().find(options.head.name).schema.resolve(options.head.options, "model.head");
+  return options;
+}
+
+Retriever::Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head,
+                     const PixelNorm& norm)
+    : encoders_(register_module("clip", std::move(encoders))),
+      head_(register_module("head", std::move(head))),
+      scale_(1 / (255 * torch::tensor(at::ArrayRef<float>(norm.std)).view({3, 1, 1}))),
+      shift_(-255 * scale_ * torch::tensor(at::ArrayRef<float>(norm.mean)).view({3, 1, 1})) {}
+
+TextState Retriever::text(const Tensor& ids, const Tensor& mask) {
+  const c10::Device place = device();
+  return head_->text(encoders_->encode_text(ids.to(place), mask.to(place), {}));
+}
+
+VideoState Retriever::video(const Tensor& pixels, const Tensor& mask) {
+  const c10::Device place = device();  // bytes travel; floats are made where they are used
+  const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
+  return head_->video(encoders_->encode_video(x, mask.to(place), {}));
+}
+
+c10::Device Retriever::device() { return encoders_->logit_scale().device(); }
+
+std::shared_ptr<Retriever> make_retriever(const ModelOptions& options, int64_t frames,
+                                          const PixelNorm& norm, bool load_weights) {
+  auto pair = encoders().find(options.encoder.name)
+                  .make(options.encoder.options, load_weights ? options.weights : "");
+  auto head = make_head(options.head, {.width = pair->info().width, .frames = frames});
+  return std::make_shared<Retriever>(std::move(pair), std::move(head), norm);
+}
+
+}  // namespace vtr::models

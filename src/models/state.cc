@@ -1,0 +1,34 @@
+#include "vtr/core/error.h"
+#include "vtr/models/features.h"
+
+#include <torch/torch.h>
+
+namespace vtr::models {
+
+const Tensor& State::operator[](const std::string& name) const {
+  for (const auto& [key, tensor] : items_) {
+    if (key == name) return tensor;
+  }
+  VTR_ASSERT(!"a state has the tensors its head gave it");
+  return items_.front().second;
+}
+
+int64_t State::size() const { return items_.empty() ? 0 : items_.front().second.size(0); }
+
+State State::slice(int64_t begin, int64_t end) const {
+  Items result;
+  for (const auto& [name, tensor] : items_) result.emplace_back(name, tensor.slice(0, begin, end));
+  return result;
+}
+
+State State::cat(const std::vector<State>& parts) {
+  Items result;
+  for (size_t i = 0; !parts.empty() && i < parts.front().items_.size(); ++i) {
+    std::vector<Tensor> tensors;
+    for (const auto& part : parts) tensors.push_back(part.items_[i].second);
+    result.emplace_back(parts.front().items_[i].first, torch::cat(tensors));
+  }
+  return result;
+}
+
+}  // namespace vtr::models

@@ -1,0 +1,53 @@
+#include "vtr/report/run.h"
+
+#include "vtr/core/error.h"
+
+#include <nlohmann/json.hpp>
+
+#include <cmath>
+#include <sstream>
+
+namespace vtr::report {
+namespace {
+
+nlohmann::ordered_json to_object(const Record& record) {
+  nlohmann::ordered_json object;
+  for (const auto& [name, value] : record) {
+    std::visit([&](const auto& v) { object[name] = v; }, value);
+  }
+  return object;
+}
+
+// The whole lines up to `last_step`; a torn last line of a killed run goes too.
+std::string kept_lines(const std::string& text, int64_t last_step) {
+  std::istringstream in(text);
+  std::string kept;
+  for (std::string line; std::getline(in, line);) {
+    const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (object.is_object() && object.value("step", int64_t{0}) <= last_step) kept += line + "\n";
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::string to_json(const Record& record) { return to_object(record).dump(); }
+
+std::string to_json(const std::vector<Record>& records) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& record : records) list.push_back(to_object(record));
+  return list.dump(2) + "\n";
+}
+
+MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {
+  if (fs::exists(path)) write_file(path, kept_lines(read_file(path), last_step));
+  out_.open(path, std::ios::app);
+  VTR_CHECK(out_, "{}: cannot be written", path.string());
+}
+
+void MetricsLog::add(const Record& record) {
+  out_ << to_json(record) << std::endl;  // flushed: a killed run keeps what it had reached
+  VTR_CHECK(out_, "{}: cannot be written (disk full?)", path_.string());
+}
+
+}  // namespace vtr::report

@@ -1,0 +1,188 @@
+#include "vtr/train/trainer.h"
+
+#include "optimizer.h"
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/core/random.h"
+#include "vtr/models/precision.h"
+#include "vtr/report/progress.h"
+#include "vtr/report/run.h"
+#include "vtr/train/checkpoint.h"
+
+#include <torch/torch.h>
+
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+
+namespace vtr::train {
+namespace {
+
+const double kMaxLogitScale = std::log(100.0);  // CLIP's clamp
+
+std::atomic<bool> stop_asked = false;
+
+// SIGTERM and SIGINT ask the loop to save and stop; a second one kills as usual.
+class StopSignals {
+ public:
+  StopSignals() {
+    stop_asked = false;
+    for (const int signal : {SIGTERM, SIGINT}) {
+      std::signal(signal, [](int number) {
+        stop_asked = true;
+        std::signal(number, SIG_DFL);
+      });
+    }
+  }
+  ~StopSignals() {
+    for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, SIG_DFL);
+  }
+};
+
+// True off the diagonal where two pairs of the batch show the same video.
+Tensor duplicate_pairs(const Tensor& video_index) {
+  return video_index.unsqueeze(0).eq(video_index.unsqueeze(1)).fill_diagonal_(false);
+}
+
+}  // namespace
+
+struct Trainer::Impl {
+  Impl(const Parts& given, const fs::path& folder)
+      : parts(given),
+        options(given.options),
+        run(folder),
+        frozen(freeze(given.model, given.options.freeze)),
+        optimizer(given.model, given.options),
+        loss(losses::make_loss(given.options.loss)),
+        steps_per_epoch(data::TrainLoader::steps_per_epoch(given.train, given.loader.data, options.batch)),
+        total(options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch) {}
+
+  Outcome loop();
+  report::Record step(const data::Batch& batch);
+  double backward(const Tensor& value);
+  bool validate();
+  void checkpoint(bool best);
+  int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
+
+  Parts parts;
+  TrainOptions options;
+  fs::path run;
+  int64_t frozen;  // parameters, as values
+  AdamW optimizer;
+  losses::Loss loss;
+  int64_t steps_per_epoch, total;
+  TrainState state;
+  std::unique_ptr<report::MetricsLog> metrics;
+};
+
+Outcome Trainer::Impl::loop() {
+  if (const auto found = latest_checkpoint(run)) {
+    load_model(parts.model, found->folder);
+    optimizer.load_state(models::load_safetensors(found->folder / "optimizer.safetensors"));
+    state = found->state;
+    log::info("[train] goes on from {}", found->folder.string());
+  }
+  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
+            optimizer.size(), frozen);
+  metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
+  const StopSignals signals;
+  data::TrainLoader loader(parts.train, parts.tokenizer, parts.loader, options.batch, state.step);
+  report::Progress progress("train", "steps", total, state.step);
+  parts.model.train();
+  while (state.step < total && !stop_asked) {
+    const auto record = step(loader.next());
+    metrics->add(record);
+    progress.advance(1, fmt::format("loss {:.4f}", std::get<double>(record[2].second)));
+    const bool last = state.step == total;
+    const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
+    if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
+  }
+  if (state.step == total) return Outcome::finished;
+  checkpoint(false);
+  return Outcome::stopped;
+}
+
+// One update. What is random in it (dropout) is a function of the seed and the step.
+report::Record Trainer::Impl::step(const data::Batch& batch) {
+  const auto start = std::chrono::steady_clock::now();
+  torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
+  auto& model = parts.model;
+  Tensor sim;  // [B, B]
+  {
+    const models::Autocast autocast(model.device(), options.precision);
+    const auto text = model.text(batch.text.ids, batch.text.mask);
+    const auto video = model.video(batch.video.pixels, batch.video.mask);
+    sim = model.head().score(text, video);
+  }
+  const Tensor scale = model.encoders().logit_scale();
+  const Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
+  const double loss_value = value.item<double>();
+  VTR_CHECK(std::isfinite(loss_value), "step {}: the loss is {} (the last checkpoint is kept)",
+            state.step + 1, loss_value);
+  const double norm = backward(value);
+  const double factor = schedule_factor(options, state.step, total);
+  if (std::isfinite(norm)) optimizer.step(factor);
+  {
+    const torch::NoGradGuard no_grad;
+    scale.clamp_max_(kMaxLogitScale);
+  }
+  ++state.step;
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return {{"step", state.step},
+          {"epoch", static_cast<double>(state.step) / static_cast<double>(steps_per_epoch)},
+          {"loss", loss_value},
+          {"lr", options.lr * factor},
+          {"encoder_lr", options.encoder_lr * factor},
+          {"grad_norm", std::isfinite(norm) ? norm : -1.0},
+          {"logit_scale", scale.exp().item<double>()},
+          {"seconds", seconds}};
+}
+
+// Gradients of the loss, clipped to clip_norm; returns their norm before clipping. In fp16 they are
+// scaled up on the way, and a norm that overflows skips the update and halves the scale.
+double Trainer::Impl::backward(const Tensor& value) {
+  const bool scaled = options.precision == "fp16";
+  optimizer.zero_grad();
+  (scaled ? value * state.loss_scale : value).backward();
+  const auto gradients = optimizer.gradients();
+  VTR_CHECK(!gradients.empty(), "nothing to train: every parameter is frozen or unused");
+  if (scaled) at::_foreach_mul_(gradients, 1 / state.loss_scale);
+  const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
+  if (!std::isfinite(norm)) {
+    VTR_CHECK(scaled && state.loss_scale > 1, "step {}: a gradient is not finite (the last checkpoint is kept)",
+              state.step + 1);
+    state.loss_scale /= 2;
+  } else if (options.clip_norm > 0 && norm > options.clip_norm) {
+    at::_foreach_mul_(gradients, options.clip_norm / (norm + 1e-6));
+  }
+  return norm;
+}
+
+// Evaluates on the validation split; true when this is the best so far.
+bool Trainer::Impl::validate() {
+  if (parts.val.videos.empty()) return false;
+  const auto result = eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
+  metrics->add({{"step", state.step}, {"event", "validation"}, {"queries", result.t2v.queries},
+                {"t2v R@1", result.t2v.r1}, {"t2v R@5", result.t2v.r5}, {"t2v MnR", result.t2v.mnr},
+                {"v2t R@1", result.v2t.r1}});
+  log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries)", state.step,
+            result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries);
+  // R@1 first; the mean rank settles equal ones.
+  const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
+  if (score <= state.best) return false;
+  state.best = score;
+  return true;
+}
+
+void Trainer::Impl::checkpoint(bool best) {
+  const fs::path folder = save_checkpoint(run, parts.model, optimizer.state(), state);
+  if (best) mark_best(folder);
+  prune_checkpoints(run, options.keep);
+}
+
+Trainer::Trainer(const Parts& parts, const fs::path& run) : impl_(std::make_unique<Impl>(parts, run)) {}
+Trainer::~Trainer() = default;
+Outcome Trainer::run() { return impl_->loop(); }
+
+}  // namespace vtr::train

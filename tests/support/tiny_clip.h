@@ -1,0 +1,45 @@
+// A CLIP small enough for a test, and a batch for it.
+#pragma once
+
+#include "vtr/models/encoders.h"
+
+#include <torch/torch.h>
+
+#include <memory>
+#include <string>
+
+namespace vtr::test {
+
+inline config::Node tiny_clip_options() {
+  return YAML::Load(
+      "{embed_dim: 24, image_resolution: 32, patch: 8, vision_width: 48, vision_layers: 2, "
+      "vision_heads: 3, context: 16, vocab: 100, text_width: 32, text_heads: 2, text_layers: 2}");
+}
+
+inline std::shared_ptr<models::Encoders> tiny_clip(uint64_t seed = 1) {
+  torch::manual_seed(seed);
+  return models::encoders().find("clip").make(tiny_clip_options(), "");
+}
+
+struct TinyBatch {
+  at::Tensor ids, text_mask;      // [3, 9], texts of 9, 5 and 2 tokens
+  at::Tensor pixels, video_mask;  // [3, 4, 3, 32, 32], videos of 4, 3 and 1 frames
+};
+
+inline at::Tensor lengths_mask(const std::vector<int64_t>& lengths, int64_t longest) {
+  return at::arange(longest).unsqueeze(0).lt(torch::tensor(lengths).unsqueeze(1));
+}
+
+// The end token is the largest id, as CLIP's is.
+inline TinyBatch tiny_batch(uint64_t seed = 2) {
+  torch::manual_seed(seed);
+  TinyBatch batch;
+  batch.text_mask = lengths_mask({9, 5, 2}, 9);
+  batch.ids = at::randint(2, 98, {3, 9}, at::kLong) * batch.text_mask;
+  batch.ids.scatter_(1, torch::tensor({8, 4, 1}, at::kLong).unsqueeze(1), 99);
+  batch.pixels = at::randn({3, 4, 3, 32, 32});
+  batch.video_mask = lengths_mask({4, 3, 1}, 4);
+  return batch;
+}
+
+}  // namespace vtr::test
