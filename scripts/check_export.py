@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Opens an archive that `vtr export` wrote with torch.jit.load and runs it: scripts/check_export.py FILE
+"""Opens an archive that `vtr export` wrote with torch.jit.load and runs it.
+
+  scripts/check_export.py FILE
 
 Prints the shapes of what encode_image, encode_text and forward give, and exits 1 when a value is
 not finite. Needs torch (third_party/requirements-dev.txt).
@@ -18,10 +20,11 @@ def main(path):
     text = torch.randint(1, vocab - 1, (3, context))
     text[:, -1] = vocab - 1  # the end token: OpenAI's encode_text looks for the largest id
     with torch.no_grad():
-        results = {"encode_image": model.encode_image(image), "encode_text": model.encode_text(text),
-                   "forward": model(image, text)[0]}
+        results = {"encode_image": model.encode_image(image),
+                   "encode_text": model.encode_text(text), "forward": model(image, text)[0]}
     for name, value in results.items():
-        print(f"{name}: {list(value.shape)} {value.dtype} mean |x| {value.abs().float().mean():.4f}")
+        size = value.abs().float().mean()
+        print(f"{name}: {list(value.shape)} {value.dtype} mean |x| {size:.4f}")
     names = [name for name, _ in model.named_parameters()]
     print(f"{len(names)} parameters, {names[0]} ... {names[-1]}")
     return 0 if all(value.isfinite().all() for value in results.values()) else 1

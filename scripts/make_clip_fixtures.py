@@ -19,18 +19,18 @@ from transformers import CLIPConfig, CLIPModel
 OUT = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/models"
 STEPS, BATCH = 10, 4
 ADAMW = {"lr": 1e-3, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}
-PARTS = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
-         "self_attn.out_proj": "attn.out_proj"}
+PARTS = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc",
+         "mlp.fc2": "mlp.c_proj", "self_attn.out_proj": "attn.out_proj"}
 
 
 def config(vision, text, dim):
-    """Arguments are (width, layers, heads, resolution, patch), (width, layers, heads, context, vocab)."""
+    """Of (width, layers, heads, resolution, patch) and (width, layers, heads, context, vocab)."""
     towers = {"vision_config": dict(image_size=vision[3], patch_size=vision[4]),
-              "text_config": dict(max_position_embeddings=text[3], vocab_size=text[4], bos_token_id=1,
-                                  pad_token_id=0, eos_token_id=text[4] - 1)}
+              "text_config": dict(max_position_embeddings=text[3], vocab_size=text[4],
+                                  bos_token_id=1, pad_token_id=0, eos_token_id=text[4] - 1)}
     for name, (width, layers, heads, *_) in zip(towers, (vision, text)):
-        towers[name].update(hidden_size=width, intermediate_size=4 * width, num_hidden_layers=layers,
-                            num_attention_heads=heads, projection_dim=dim)
+        towers[name].update(hidden_size=width, intermediate_size=4 * width, projection_dim=dim,
+                            num_hidden_layers=layers, num_attention_heads=heads)
     return CLIPConfig(projection_dim=dim, **towers)
 
 
@@ -148,10 +148,11 @@ def slice_of_b32():
                 value += 1
             value = value.float().double()
             if "in_proj" in name:  # joined by `named`: back into its thirds
-                i, vision = int(name.split("resblocks.")[1].split(".")[0]), name.startswith("visual.")
-                layer = (model.vision_model if vision else model.text_model).encoder.layers[i]
+                tower = model.vision_model if name.startswith("visual.") else model.text_model
+                layer = tower.encoder.layers[int(name.split("resblocks.")[1].split(".")[0])]
                 for part, third in zip("qkv", value.chunk(3)):
-                    getattr(getattr(layer.self_attn, f"{part}_proj"), name.split("_")[-1]).copy_(third)
+                    linear = getattr(layer.self_attn, f"{part}_proj")
+                    getattr(linear, name.split("_")[-1]).copy_(third)
             else:
                 p.copy_(value)
         pixels = hashed("pixels", (2, 3, 224, 224)).double() * 2

@@ -111,6 +111,12 @@ struct TrainLoader::Impl {
       if (fresh) wanted.push_back({item.pair.video, item.seed});
       place.push_back(found->second);
     }
+    if (!settings.read_frames) {
+      std::promise<Batch> now;
+      now.set_value(assemble(chosen, {}));
+      ahead.push_back(now.get_future());
+      return;
+    }
     ahead.push_back(read_then<Batch>(
         pool, reader, std::move(wanted),
         [this, of, begin, chosen, place](const std::vector<FramesPtr>& read) mutable {
@@ -143,8 +149,8 @@ struct TrainLoader::Impl {
       captions.push_back(
           manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
     }
-    return {tokenize(tokenizer, captions, settings.max_words), stack(frames, reader.request()),
-            index};
+    return {tokenize(tokenizer, captions, settings.max_words),
+            frames.empty() ? VideoBatch{} : stack(frames, reader.request()), index};
   }
 
   const Manifest manifest;

@@ -30,10 +30,14 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask) {
   return head_->text(encoders_->encode_text(ids.to(place), mask.to(place), {}));
 }
 
-VideoState Retriever::video(const Tensor& pixels, const Tensor& mask) {
+VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
   const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
-  return head_->video(encoders_->encode_video(x, mask.to(place), {}));
+  return encoders_->encode_video(x, mask.to(place), {});
+}
+
+VideoState Retriever::video(const Tensor& pixels, const Tensor& mask) {
+  return head_->video(encode(pixels, mask));
 }
 
 c10::Device Retriever::device() { return encoders_->logit_scale().device(); }

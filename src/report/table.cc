@@ -14,13 +14,16 @@ std::string TextTable::text() const {
   measure(header_);
   for (const auto& row : rows_) measure(row);
   std::string result;
+  // A column whose first value is a number stands to the right, its header too.
+  const auto is_number = [&](size_t i) {
+    return !rows_.empty() && !rows_[0][i].empty() &&
+           rows_[0][i].find_first_not_of("0123456789.-") == std::string::npos;
+  };
   const auto append = [&](const std::vector<std::string>& row) {
     std::string line;
     for (size_t i = 0; i < row.size(); ++i) {
-      const bool number = !row[i].empty() && row[i].find_first_not_of("0123456789.,-+%x") == std::string::npos;
-      const bool right = number || (&row == &header_ && i > 0 && !rows_.empty() && rows_[0].size() > i &&
-                                    rows_[0][i].find_first_not_of("0123456789.,-+%x") == std::string::npos);
-      line += right ? fmt::format("{:>{}}  ", row[i], width[i]) : fmt::format("{:<{}}  ", row[i], width[i]);
+      line += is_number(i) ? fmt::format("{:>{}}  ", row[i], width[i])
+                           : fmt::format("{:<{}}  ", row[i], width[i]);
     }
     line.erase(line.find_last_not_of(' ') + 1);
     result += line + "\n";

@@ -1,5 +1,6 @@
 #include "vtr/train/trainer.h"
 
+#include "features.h"
 #include "optimizer.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
@@ -73,6 +74,7 @@ struct Trainer::Impl {
   losses::Loss loss;
   int64_t steps_per_epoch, total;
   TrainState state;
+  std::optional<SplitFeatures> features;  // with encode_once
   std::unique_ptr<report::MetricsLog> metrics;
 };
 
@@ -87,7 +89,13 @@ Outcome Trainer::Impl::loop() {
             optimizer.size(), frozen);
   metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
   const StopSignals signals;
-  data::TrainLoader loader(parts.train, parts.tokenizer, parts.loader, options.batch, state.step);
+  data::Manifest videos = parts.train;
+  auto settings = parts.loader;
+  if (options.encode_once) {
+    features = encode_split(parts.model, videos, settings, options.precision);
+    settings.read_frames = false;
+  }
+  data::TrainLoader loader(videos, parts.tokenizer, settings, options.batch, state.step);
   report::Progress progress("train", "steps", total, state.step);
   parts.model.train();
   while (state.step < total && !stop_asked) {
@@ -112,7 +120,8 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
   {
     const models::Autocast autocast(model.device(), options.precision);
     const auto text = model.text(batch.text.ids, batch.text.mask);
-    const auto video = model.video(batch.video.pixels, batch.video.mask);
+    const auto video = features ? model.head().video(features->select(batch.video_index))
+                                : model.video(batch.video.pixels, batch.video.mask);
     sim = model.head().score(text, video);
   }
   const Tensor scale = model.encoders().logit_scale();

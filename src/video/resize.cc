@@ -7,9 +7,9 @@
 #include <cstring>
 
 // The inner loops are all of the cost: vectorised in every build, and for AVX2 where the machine
-// has it.
+// has it. (Not under a sanitizer, which is not up yet when the loader chooses between the two.)
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__)
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define VTR_FAST __attribute__((optimize("O3"), target_clones("avx2", "default")))
 #else
 #define VTR_FAST

@@ -103,6 +103,11 @@ TEST(Shapes, TheFolderReadsAsMsrvtt) {
   EXPECT_EQ(read_split(other, Split::train, 0).videos.size(), 7u);
   other.test = "shapes_test_single.csv";
   EXPECT_EQ(read_split(other, Split::test, 0).videos.size(), 4u);
+  other.dataset = "shapes";
+  other.train = "train";
+  other.test = "ordered";
+  EXPECT_EQ(read_split(other, Split::train, 0).videos.size(), 9u);
+  EXPECT_EQ(read_split(other, Split::test, 0).videos[0].captions, test.videos[0].captions);
   const auto frames = video::read_frames(test.videos[0].path, {.frames = 12, .resolution = 48});
   EXPECT_EQ(frames.valid, 12);
 }

@@ -157,7 +157,6 @@ TEST(ClipTowers, PaddedFramesGiveNumbers) {
   EXPECT_TRUE(frames.isfinite().all().item<bool>());
 }
 
-// A tensor left behind on the CPU would throw.
 TEST(ClipTowers, AStepRunsOnTheMetaDevice) {
   const auto clip = tiny_clip();
   test::to_meta(*clip);
@@ -165,10 +164,14 @@ TEST(ClipTowers, AStepRunsOnTheMetaDevice) {
   for (Tensor* tensor : {&batch.ids, &batch.text_mask, &batch.pixels, &batch.video_mask}) {
     *tensor = tensor->to(at::kMeta);
   }
+  const test::MetaMode mode;
   loss_of(*clip, batch).backward();
   for (const auto& item : clip->named_parameters()) {
     EXPECT_TRUE(item.value().grad().is_meta()) << item.key();
   }
+  const auto cpu = tiny_batch();  // and such a mistake is seen
+  EXPECT_ANY_THROW(clip->encode_text(cpu.ids, batch.text_mask, {}));
+  EXPECT_ANY_THROW(clip->encode_video(cpu.pixels, batch.video_mask, {}));
 }
 
 // bfloat16 keeps 8 bits: features of size 1 after some 20 rounded operations.

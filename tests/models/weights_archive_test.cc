@@ -11,7 +11,9 @@
 #include <torch/script.h>
 #include <torch/torch.h>
 
+#include <caffe2/serialize/inline_container.h>
 #include <cmath>
+#include <fstream>
 #include <functional>
 #include <map>
 
@@ -75,6 +77,24 @@ std::filesystem::path archive_of(const test::TempDir& dir, Encoders& clip,
   return dir / "edited.pt";
 }
 
+// The archive as a machine with a GPU would have saved it: its storages and its code name cuda:0.
+std::filesystem::path saved_on_gpu(const test::TempDir& dir, const std::filesystem::path& path) {
+  caffe2::serialize::PyTorchStreamReader reader(path.string());
+  caffe2::serialize::PyTorchStreamWriter writer((dir / "gpu.pt").string());
+  const std::string cpu("X\x03\0\0\0cpu", 8), gpu("X\x06\0\0\0cuda:0", 11);  // pickled strings
+  for (const auto& name : reader.getAllRecords()) {
+    const auto [data, size] = reader.getRecord(name);
+    std::string bytes(static_cast<const char*>(data.get()), size);
+    const size_t at = name.ends_with(".pkl") ? bytes.find(cpu) : std::string::npos;
+    if (at != std::string::npos) bytes.replace(at, cpu.size(), gpu);
+    if (name != "version" && !name.starts_with(".data/")) {
+      writer.writeRecord(name, bytes.data(), bytes.size());
+    }
+  }
+  writer.writeEndOfFile();
+  return dir / "gpu.pt";
+}
+
 class Archive : public testing::Test {
  protected:
   test::TempDir dir_;
@@ -126,6 +146,23 @@ TEST_F(Archive, ComputesByItself) {
   EXPECT_EQ(module.attr("input_resolution").toTensor().item<int64_t>(), 32);
   EXPECT_EQ(module.attr("context_length").toTensor().item<int64_t>(), 16);
   EXPECT_EQ(module.attr("vocab_size").toTensor().item<int64_t>(), 100);
+}
+
+TEST_F(Archive, SavedOnAGpuIsReadToTheCpu) {
+  auto module = torch::jit::load(archive_of(dir_, *clip_, {}).string());
+  module.define(
+      "def encode_image(self, image: Tensor) -> Tensor:\n"
+      "  return torch.to(image, torch.device(\"cuda:0\"), 5)\n");
+  module.save((dir_ / "a.pt").string());
+  const auto path = saved_on_gpu(dir_, dir_ / "a.pt");
+  std::ifstream in(path, std::ios::binary);
+  const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  ASSERT_NE(bytes.find("X\x06", 0), std::string::npos);
+  if (!at::hasCUDA()) {
+    EXPECT_ANY_THROW(torch::jit::load(path.string()));  // the mapping matters
+  }
+  EXPECT_TRUE(
+      tensor_near(frames(*make("clip", path, test::tiny_clip_options())), frames(*clip_), 0));
 }
 
 TEST_F(Archive, GeluIsExportedAndReadBack) {

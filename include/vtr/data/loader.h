@@ -35,6 +35,7 @@ struct LoaderSettings {
   int64_t max_words = 32;
   int64_t resolution = 224;
   uint64_t seed = 0;
+  bool read_frames = true;  // false: training batches without pixels, for features computed before
 };
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,

@@ -37,7 +37,8 @@ class Retriever : public torch::nn::Module {
   Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head, const PixelNorm& norm);
 
   TextState text(const Tensor& ids, const Tensor& mask);         // [B, L] int64, [B, L] bool
-  VideoState video(const Tensor& pixels, const Tensor& mask);    // [B, T, 3, R, R] uint8, [B, T] bool
+  VideoFeatures encode(const Tensor& pixels, const Tensor& mask);  // [B, T, 3, R, R] uint8, [B, T] bool
+  VideoState video(const Tensor& pixels, const Tensor& mask);      // the head's, of the features
   Encoders& encoders() { return *encoders_; }
   Head& head() { return *head_; }
   c10::Device device();

@@ -21,6 +21,7 @@ struct TrainOptions {
   double clip_norm = 1.0;
   std::string precision = "fp32";
   std::vector<std::string> freeze;
+  bool encode_once = false;
   config::Choice loss{"symmetric_ce", {}};
   int64_t checkpoint_every = 0;
   int64_t eval_every = 0;
@@ -43,6 +44,8 @@ struct TrainOptions {
     f("precision", precision, "arithmetic of the forward pass; master weights stay fp32",
       one_of({"fp32", "bf16", "fp16"}));
     f("freeze", freeze, "parameters that stay, by name with * for any text: [clip.visual.*]");
+    f("encode_once", encode_once,
+      "keep every training video's features: for frozen image towers and frames nothing random touches");
     f("loss", loss, "loss and its options (vtr list losses)");
     f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: every epoch", at_least(0));
     f("eval_every", eval_every, "steps between validations; 0: every epoch", at_least(0));

@@ -3,7 +3,8 @@
 namespace vtr::data {
 
 const Table<DatasetEntry>& datasets() {
-  static const Table<DatasetEntry> table("dataset", {msrvtt_dataset(), jsonl_dataset(), shapes_dataset()});
+  static const Table<DatasetEntry> table("dataset",
+                                         {msrvtt_dataset(), jsonl_dataset(), shapes_dataset()});
   return table;
 }
 

@@ -16,7 +16,8 @@ std::string file_of(const std::string& split) {
 DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
-  entry.summary = "the generated benchmark: splits train, and ordered or single captions for testing";
+  entry.summary =
+      "the generated benchmark: splits train, and ordered or single captions for testing";
   entry.read = [](const DataOptions& options, const std::string& split) {
     Manifest manifest = msrvtt_dataset().read(options, file_of(split));
     manifest.name = "shapes " + split;

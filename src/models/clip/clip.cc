@@ -18,8 +18,8 @@ constexpr const char* kPath = "model.encoder";
 Weights open_clip(const std::string& path) {
   Weights weights = open_weights(path);
   VTR_CHECK(weights.info.encoders == "clip",
-            "{}: a {} cannot be read as a CLIP: use model.encoder.name={}", path,
-            weights.info.kind, weights.info.encoders);
+            "{}: a {} cannot be read as a CLIP: use model.encoder.name={}", path, weights.info.kind,
+            weights.info.encoders);
   return weights;
 }
 

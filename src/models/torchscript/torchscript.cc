@@ -154,8 +154,8 @@ void probe(TorchScriptOptions& options, const Pair& pair) {
             "{}: {} gives no [1, D] for a frame of side {}: set model.encoder.resolution",
             image.path, image.method, options.resolution);
   const int64_t words = options.context > 0 ? text_width(text, options.context, options.pad) : 0;
-  VTR_CHECK(words > 0, "{}: {} gives no [1, D] for {} tokens: set model.encoder.context",
-            text.path, text.method, options.context);
+  VTR_CHECK(words > 0, "{}: {} gives no [1, D] for {} tokens: set model.encoder.context", text.path,
+            text.method, options.context);
   VTR_CHECK(width == words && (options.width == 0 || options.width == width),
             "{}: images have {} features, texts {}, model.encoder.width is {}", image.path, width,
             words, options.width);

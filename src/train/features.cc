@@ -1,0 +1,51 @@
+#include "features.h"
+
+#include "vtr/core/error.h"
+#include "vtr/models/precision.h"
+#include "vtr/report/progress.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace vtr::train {
+namespace {
+
+constexpr int64_t kBatch = 32;
+
+void refuse_change(bool changes, const char* why) {
+  if (changes) throw UsageError(fmt::format("train.encode_once: features would change: {}", why));
+}
+
+}  // namespace
+
+models::VideoFeatures SplitFeatures::select(const Tensor& index) const {
+  const Tensor here = index.to(frames.device());
+  return {frames.index_select(0, here), {}, mask.index_select(0, here)};
+}
+
+SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
+                           data::LoaderSettings settings, const std::string& precision) {
+  refuse_change(settings.video.train_sampling == "random" || settings.video.train_crop != "center",
+                "video.train_sampling or video.train_crop is random");
+  settings.video.sampling = settings.video.train_sampling;
+  settings.video.crop = settings.video.train_crop;
+  data::VideoLoader loader(manifest, settings, kBatch);
+  report::Progress progress("encode", "videos", static_cast<int64_t>(manifest.videos.size()));
+  const models::Autocast autocast(model.device(), precision);
+  std::vector<Tensor> frames, masks;
+  while (auto batch = loader.next()) {
+    const auto features = model.encode(batch->pixels, batch->mask);
+    refuse_change(features.frames.requires_grad(),
+                  "the image tower trains (train.freeze=[clip.visual.*] holds it)");
+    frames.push_back(features.frames.to(torch::kFloat));
+    masks.push_back(features.mask);
+    progress.advance(batch->mask.size(0));
+  }
+  VTR_CHECK(!frames.empty(), "{}: no video can be read", manifest.name);
+  auto skipped = loader.skipped();
+  for (auto v = skipped.rbegin(); v != skipped.rend(); ++v) manifest.videos.erase(manifest.videos.begin() + *v);
+  return {torch::cat(frames), torch::cat(masks)};
+}
+
+}  // namespace vtr::train

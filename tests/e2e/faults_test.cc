@@ -1,0 +1,90 @@
+// What users and files do wrong: one clear line, exit 1 or 2, nothing written.
+#include "support/program.h"
+#include "vtr/core/files.h"
+
+#include <gtest/gtest.h>
+
+namespace vtr::test {
+namespace {
+
+class Fault : public testing::Test {
+ protected:
+  TempDir dir;
+  std::string config = write_tiny_experiment(dir, 8, 8);
+
+  void expect(int code, const std::string& message, std::vector<std::string> more) const {
+    std::vector<std::string> arguments = {"train", "--config", config, "--run", (dir / "run").string(),
+                                          "train.max_steps=1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, code) << outcome.output;
+    EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
+    EXPECT_FALSE(fs::exists(dir / "run" / "checkpoints"));
+  }
+  fs::path video(int i) const { return dir / ("data/videos/all/video" + std::to_string(i) + ".mp4"); }
+};
+
+TEST_F(Fault, OptionsAreRefusedByName) {
+  expect(2, "train.epoch: no such option (did you mean train.epochs?)", {"train.epoch=3"});
+  expect(2, "model.head.topk: 5 is more than the 4 frames of a video (video.frames)", {"model.head.topk=5"});
+  expect(2, "model.head.tempral: no such option (did you mean model.head.temporal?)", {"model.head.tempral=none"});
+  expect(2, "unknown head 'jiont' (known: ", {"model.head.name=jiont"});
+  expect(2, "train.precision: 'fp8' is not one of fp32, bf16, fp16", {"train.precision=fp8"});
+  expect(2, "device: 'tpu' is not one of", {"device=tpu"});
+  expect(2, "train.freeze: no parameter matches 'clip.vsual.*'", {"train.freeze=[clip.vsual.*]"});
+  expect(1, "text.max_words: 77 is more than the 24 tokens", {"text.max_words=77"});
+}
+
+TEST_F(Fault, EverythingThatIsMissingIsNamedALineEach) {
+  const std::vector<std::string> both = {"data.root=/no/data", "model.weights=/no/clip.pt"};
+  expect(1, "vtr: data.root: /no/data: no such file", both);
+  expect(1, "vtr: model.weights: /no/clip.pt: no such file", both);
+}
+
+TEST_F(Fault, BrokenWeightsAreNamed) {
+  const auto text = dir.write("text.pt", "not an archive").string();
+  expect(1, "text.pt", {"model.weights=" + text});
+  const auto empty = dir.write("empty.safetensors", "").string();
+  expect(1, "empty.safetensors", {"model.weights=" + empty});
+}
+
+TEST_F(Fault, ABrokenVideoStopsOrIsSkippedAndCounted) {
+  fs::resize_file(video(0), 100);
+  expect(1, "video0.mp4", {"train.batch=8"});
+  fs::remove_all(dir / "run");
+  const std::vector<std::string> skip = {"train", "--config", config, "--run", (dir / "run").string(),
+                                         "train.max_steps=3", "data.on_error=skip"};
+  const auto skipped = run_program(skip);
+  EXPECT_EQ(skipped.code, 0) << skipped.output;
+  fs::resize_file(video(9), 0);  // of the test split
+  const auto evaluated = run_program({"eval", "--run", (dir / "run").string()});
+  EXPECT_EQ(evaluated.code, 0) << evaluated.output;
+  EXPECT_NE(evaluated.output.find("7 videos, 1 skipped"), std::string::npos) << evaluated.output;
+}
+
+TEST_F(Fault, AMissingVideoIsFoundBeforeTraining) {
+  fs::remove(video(3));
+  expect(1, "video3", {});
+}
+
+TEST_F(Fault, BrokenAnnotationsAreNamedWithTheirPlace) {
+  const std::string good = read_file(dir / "data/MSRVTT_data.json");
+  std::string bad = good;
+  bad.replace(bad.find("\"caption\""), 9, "\"capiton\"");
+  dir.write("data/MSRVTT_data.json", bad);
+  expect(1, "MSRVTT_data.json: sentences[0]", {});
+  dir.write("data/MSRVTT_data.json", good.substr(0, good.size() / 2));
+  expect(1, "MSRVTT_data.json", {});
+}
+
+TEST_F(Fault, WrongUsageExitsWith2) {
+  EXPECT_EQ(run_program({}).code, 2);
+  EXPECT_EQ(run_program({"trian"}).code, 2);
+  EXPECT_EQ(run_program({"train"}).code, 2);
+  EXPECT_EQ(run_program({"train", "--config", "no_such.yaml"}).code, 1);
+  EXPECT_EQ(run_program({"eval", "--run", dir.path().string()}).code, 1);
+  EXPECT_EQ(run_program({"--help"}).code, 0);
+}
+
+}  // namespace
+}  // namespace vtr::test

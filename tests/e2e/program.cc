@@ -1,0 +1,125 @@
+#include "support/program.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/files.h"
+#include "vtr/data/shapes.h"
+
+#include <nlohmann/json.hpp>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+namespace vtr::test {
+namespace {
+
+class Process {
+ public:
+  Process(const std::vector<std::string>& arguments, size_t file_limit) {
+    VTR_CHECK(::pipe(pipe_) == 0, "pipe");
+    child_ = ::fork();
+    if (child_ == 0) start(arguments, file_limit);
+    ::close(pipe_[1]);
+    reader_ = std::thread([this] {
+      char buffer[4096];
+      for (ssize_t n = 0; (n = ::read(pipe_[0], buffer, sizeof buffer)) > 0;) {
+        outcome_.output.append(buffer, static_cast<size_t>(n));
+      }
+    });
+  }
+  ~Process() { ::close(pipe_[0]); }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  void send(int signal) { ::kill(child_, signal); }
+  Outcome wait() {
+    int status = 0;
+    ::waitpid(child_, &status, 0);
+    reader_.join();
+    outcome_.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return outcome_;
+  }
+
+ private:
+  [[noreturn]] void start(const std::vector<std::string>& arguments, size_t file_limit) {
+    ::dup2(pipe_[1], STDOUT_FILENO);
+    ::dup2(pipe_[1], STDERR_FILENO);
+    if (file_limit > 0) {
+      std::signal(SIGXFSZ, SIG_IGN);  // a write past the limit then fails, as on a full disk
+      const rlimit limit{file_limit, file_limit};
+      ::setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    std::vector<char*> argv = {const_cast<char*>(VTR_PROGRAM)};
+    for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    ::execv(VTR_PROGRAM, argv.data());
+    ::_exit(127);
+  }
+
+  int pipe_[2]{};
+  pid_t child_ = 0;
+  std::thread reader_;
+  Outcome outcome_;
+};
+
+size_t count_lines(const fs::path& path) {
+  if (!fs::exists(path)) return 0;
+  const std::string text = read_file(path);
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit) {
+  return Process(arguments, file_limit).wait();
+}
+
+Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file, size_t lines,
+                       int signal) {
+  Process process(arguments, 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
+  while (count_lines(file) < lines && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  process.send(signal);
+  return process.wait();
+}
+
+std::string write_tiny_experiment(const TempDir& dir, int train, int test) {
+  data::ShapesOptions shapes;
+  shapes.train = train;
+  shapes.test = test;
+  shapes.width = 48;
+  shapes.height = 36;
+  shapes.event_seconds = 0.4;
+  shapes.gap_seconds = 0.1;
+  data::make_shapes(dir / "data", shapes);
+  return dir.write("tiny.yaml", fmt::format(R"(
+device: cpu
+data: {{dataset: shapes, root: {}, train: train, test: ordered}}
+video: {{frames: 4}}
+text: {{tokenizer: {{name: sentencepiece, model: shapes/pieces.model}}, max_words: 24}}
+model:
+  encoder: {{name: clip, embed_dim: 32, image_resolution: 32, patch: 16, vision_width: 64,
+            vision_layers: 1, context: 24, vocab: 130, text_width: 64, text_layers: 1}}
+  head: {{name: joint, heads: 2, temporal: learned, dropout: 0.2}}
+train: {{batch: 8, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
+)", (dir / "data").string())).string();
+}
+
+std::vector<std::string> losses_of(const fs::path& run) {
+  std::istringstream in(read_file(run / "metrics.jsonl"));
+  std::vector<std::string> losses;
+  for (std::string line; std::getline(in, line);) {
+    const auto record = nlohmann::json::parse(line);
+    if (record.contains("loss")) losses.push_back(record["loss"].dump());
+  }
+  return losses;
+}
+
+}  // namespace vtr::test

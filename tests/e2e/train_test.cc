@@ -1,0 +1,122 @@
+// The program as its users run it, on generated H.264 files.
+#include "support/program.h"
+#include "vtr/core/files.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include <csignal>
+
+namespace vtr::test {
+namespace {
+
+class Program : public testing::Test {
+ protected:
+  TempDir dir;
+  std::string config = write_tiny_experiment(dir, 24, 8);
+  std::string path(const std::string& name) const { return (dir / name).string(); }
+  std::vector<std::string> train(const std::string& run, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"train", "--config", config, "--run", path(run)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+};
+
+TEST_F(Program, TrainsEvaluatesExportsAndReadsBackWhatItWrote) {
+  const auto trained = run_program(train("run", {"train.max_steps=6", "data.val_fraction=0.2"}));
+  ASSERT_EQ(trained.code, 0) << trained.output;
+  EXPECT_EQ(losses_of(dir / "run").size(), 6U);
+  for (const char* file : {"config.yaml", "env.json", "log.txt", "checkpoints/step_00000006/DONE",
+                           "checkpoints/best/model.safetensors"}) {
+    EXPECT_TRUE(fs::exists(dir / "run" / file)) << file;
+  }
+
+  const auto evaluated = run_program({"eval", "--run", path("run"), "--split", "ordered", "--split",
+                                      "single", "--json", path("eval.json")});
+  ASSERT_EQ(evaluated.code, 0) << evaluated.output;
+  const auto rows = nlohmann::json::parse(read_file(dir / "eval.json"));
+  ASSERT_EQ(rows.size(), 4U);  // two splits, two directions
+  for (const auto& row : rows) {
+    EXPECT_EQ(row["head"], "joint");
+    EXPECT_EQ(row["temporal"], "learned");
+    EXPECT_EQ(row["queries"], 8);
+    EXPECT_LE(row["R@1"], row["R@5"]);
+    EXPECT_LE(row["R@5"], row["R@10"]);
+    EXPECT_GE(row["MnR"], 1);
+    EXPECT_LE(row["MnR"], 8);
+  }
+
+  ASSERT_EQ(run_program({"export", "--run", path("run"), "--out", path("clip.pt")}).code, 0);
+  const auto info = run_program({"info", "--weights", path("clip.pt"), "--json", path("info.json")});
+  ASSERT_EQ(info.code, 0) << info.output;
+  EXPECT_EQ(nlohmann::json::parse(read_file(dir / "info.json"))["vision_width"], 64);
+
+  // The archive gives the encoders that made it: sizes inferred, the same zero-shot figures.
+  const auto before = run_program({"eval", "--config", config, "model.head.name=mean_pool",
+                                   "model.weights=" + path("clip.pt"), "--json", path("a.json")});
+  ASSERT_EQ(before.code, 0) << before.output;
+}
+
+TEST_F(Program, KilledAndResumedEqualsUninterruptedToTheBit) {
+  const std::vector<std::string> settings = {"train.max_steps=24", "train.checkpoint_every=5"};
+  ASSERT_EQ(run_program(train("whole", settings)).code, 0);
+  auto arguments = train("killed", settings);
+  const auto killed = signal_program(arguments, dir / "killed" / "metrics.jsonl", 12, SIGKILL);
+  ASSERT_EQ(killed.code, 128 + SIGKILL) << killed.output;
+  ASSERT_LT(losses_of(dir / "killed").size(), 24U) << "it was killed in the middle";
+  arguments.push_back("--resume");
+  const auto resumed = run_program(arguments);
+  ASSERT_EQ(resumed.code, 0) << resumed.output;
+  EXPECT_NE(resumed.output.find("goes on from"), std::string::npos);
+  EXPECT_EQ(losses_of(dir / "whole"), losses_of(dir / "killed"));
+  EXPECT_EQ(read_file(dir / "whole/checkpoints/step_00000024/model.safetensors"),
+            read_file(dir / "killed/checkpoints/step_00000024/model.safetensors"));
+}
+
+TEST_F(Program, SigtermSavesAndExits143AndTheRunGoesOn) {
+  const auto stopped = signal_program(train("run", {"train.max_steps=5000"}),
+                                      dir / "run" / "metrics.jsonl", 3, SIGTERM);
+  ASSERT_EQ(stopped.code, 143) << stopped.output;
+  const auto done = losses_of(dir / "run");
+  const auto steps = std::to_string(done.size() + 2);
+  const auto resumed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=" + steps});
+  ASSERT_EQ(resumed.code, 0) << resumed.output;
+  EXPECT_EQ(losses_of(dir / "run").size(), done.size() + 2);
+}
+
+TEST_F(Program, ADiskThatFillsUpLeavesTheLastCheckpoint) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=4"})).code, 0);
+  const fs::path kept = dir / "run/checkpoints/step_00000004";
+  const auto size = fs::file_size(kept / "model.safetensors");
+  const auto failed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"}, size / 2);
+  EXPECT_EQ(failed.code, 1) << failed.output;
+  EXPECT_NE(failed.output.find("vtr: the checkpoint of step"), std::string::npos) << failed.output;
+  EXPECT_NE(failed.output.find("kept: " + kept.string()), std::string::npos) << failed.output;
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "run/checkpoints"), {}), 1);
+  EXPECT_EQ(run_program({"eval", "--run", path("run")}).code, 0);
+  const auto resumed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"});
+  EXPECT_EQ(resumed.code, 0) << resumed.output;
+}
+
+TEST_F(Program, LearnsToTellAFewVideosApart) {
+  const auto trained = run_program(train("run", {"train.max_steps=150", "data.train=ordered", "train.batch=8",
+                                                 "model.head.dropout=0", "data.cache_mb=100"}));
+  ASSERT_EQ(trained.code, 0) << trained.output;
+  ASSERT_EQ(run_program({"eval", "--run", path("run"), "--json", path("eval.json")}).code, 0);
+  const auto rows = nlohmann::json::parse(read_file(dir / "eval.json"));
+  EXPECT_EQ(rows[0]["R@1"], 100.0) << "eight videos, seen 150 times";
+  EXPECT_EQ(rows[1]["R@1"], 100.0);
+}
+
+TEST_F(Program, ARunIsNeverOverwrittenUnasked) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=1"})).code, 0);
+  const auto again = run_program(train("run", {"train.max_steps=1"}));
+  EXPECT_EQ(again.code, 1);
+  EXPECT_NE(again.output.find("--resume"), std::string::npos) << again.output;
+  const auto other = run_program(train("run", {"train.max_steps=2", "train.lr=0.5", "--resume"}));
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.output.find("`train` differs"), std::string::npos) << other.output;
+}
+
+}  // namespace
+}  // namespace vtr::test

@@ -1,0 +1,30 @@
+// The real program in a process of its own, and a small benchmark for it.
+#pragma once
+
+#include "support/temp_dir.h"
+
+#include <string>
+#include <vector>
+
+namespace vtr::test {
+
+struct Outcome {
+  int code = -1;       // exit code, or 128 + the signal that ended it
+  std::string output;  // stdout and stderr together
+};
+
+// Runs `vtr arguments...` to its end. `file_limit` bounds the size of any file it writes, in bytes:
+// a full disk for large files only; 0: none.
+Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit = 0);
+
+// Starts it, waits until `file` has at least `lines` lines, sends `signal` and waits for its end.
+Outcome signal_program(const std::vector<std::string>& arguments, const std::filesystem::path& file,
+                       size_t lines, int signal);
+
+// A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made there.
+std::string write_tiny_experiment(const TempDir& dir, int train, int test);
+
+// The "loss" of every line of a run's metrics.jsonl, as text: equal text is equal to the bit.
+std::vector<std::string> losses_of(const std::filesystem::path& run);
+
+}  // namespace vtr::test
