@@ -73,11 +73,6 @@ int train(const Flags& given) {
   const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
-  open_run(flags.run, experiment);
-  log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
-            train_split.videos.size(), train_split.captions(), val_split.videos.size());
-  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(), flags.run);
-
   train::Trainer trainer({.model = *model,
                           .tokenizer = *tokenizer,
                           .train = train_split,
@@ -86,6 +81,10 @@ int train(const Flags& given) {
                           .options = experiment.train,
                           .eval = experiment.eval},
                          flags.run);
+  open_run(flags.run, experiment);  // from here on there is something to keep
+  log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
+            train_split.videos.size(), train_split.captions(), val_split.videos.size());
+  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(), flags.run);
   if (trainer.run() == train::Outcome::stopped) {
     log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
     return kStopped;

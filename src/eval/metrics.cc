@@ -49,9 +49,8 @@ std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target) {
 std::vector<double> ranks_v2t(const Tensor& sim, const Tensor& target) {
   const int64_t videos = sim.size(1);
   // best [M captions' videos, M]: the maximum over the captions of each video
-  const Tensor best = torch::full({videos, videos}, -std::numeric_limits<float>::infinity(),
-                                  sim.options().device(torch::kCPU))
-                          .index_reduce(0, target, checked(sim), "amax");
+  const Tensor best = torch::full({videos, videos}, -std::numeric_limits<float>::infinity(), torch::kFloat)
+                          .scatter_reduce(0, target.unsqueeze(1).expand({-1, videos}), checked(sim), "amax");
   return ranks(best.t(), torch::arange(videos));
 }
 

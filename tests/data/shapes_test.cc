@@ -94,7 +94,7 @@ TEST(Shapes, TheFolderReadsAsMsrvtt) {
   const Manifest train = read_split(options, Split::train, 0);
   EXPECT_EQ(train.videos.size(), 9u);
   for (const auto& video : train.videos)
-    EXPECT_EQ(video.captions.size(), 7u);  // 4 ordered, 3 single
+    EXPECT_EQ(video.captions.size(), 6u);  // 5 ordered, 1 single
   const Manifest test = read_split(options, Split::test, 0);
   ASSERT_EQ(test.videos.size(), 4u);
   EXPECT_EQ(test.videos[0].captions.size(), 1u);

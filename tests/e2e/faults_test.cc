@@ -50,7 +50,7 @@ TEST_F(Fault, BrokenWeightsAreNamed) {
 
 TEST_F(Fault, ABrokenVideoStopsOrIsSkippedAndCounted) {
   fs::resize_file(video(0), 100);
-  expect(1, "video0.mp4", {"train.batch=8"});
+  expect(1, "video0.mp4", {"train.max_steps=6"});
   fs::remove_all(dir / "run");
   const std::vector<std::string> skip = {"train", "--config", config, "--run", (dir / "run").string(),
                                          "train.max_steps=3", "data.on_error=skip"};

@@ -37,6 +37,11 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   void send(int signal) { ::kill(child_, signal); }
+  bool runs() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(child_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == 0;
+  }
   Outcome wait() {
     int status = 0;
     ::waitpid(child_, &status, 0);
@@ -82,8 +87,7 @@ Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit
 Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file, size_t lines,
                        int signal) {
   Process process(arguments, 0);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(5);
-  while (count_lines(file) < lines && std::chrono::steady_clock::now() < deadline) {
+  while (count_lines(file) < lines && process.runs()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
   process.send(signal);
@@ -106,7 +110,7 @@ video: {{frames: 4}}
 text: {{tokenizer: {{name: sentencepiece, model: shapes/pieces.model}}, max_words: 24}}
 model:
   encoder: {{name: clip, embed_dim: 32, image_resolution: 32, patch: 16, vision_width: 64,
-            vision_layers: 1, context: 24, vocab: 130, text_width: 64, text_layers: 1}}
+            vision_layers: 1, context: 24, vocab: 192, text_width: 64, text_layers: 1}}
   head: {{name: joint, heads: 2, temporal: learned, dropout: 0.2}}
 train: {{batch: 8, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
 )", (dir / "data").string())).string();

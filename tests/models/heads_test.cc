@@ -1,4 +1,5 @@
 #include "heads/heads.h"
+#include "support/meta.h"
 #include "temporal/temporal.h"
 #include "vtr/models/head.h"
 
@@ -101,7 +102,8 @@ TEST_P(EveryHead, WhatAPaddedFrameHoldsIsNotSeen) {
 
 // A tensor left behind on the CPU is an error on the meta device.
 TEST_P(EveryHead, RunsWhollyOnItsDevice) {
-  head->to(torch::kMeta);
+  test::to_meta(*head);
+  const test::MetaMode mode;
   auto texts = random_texts();
   auto videos = random_videos();
   const Tensor sim = head->score(

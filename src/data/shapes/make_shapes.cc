@@ -36,19 +36,18 @@ void prepare(const fs::path& out, bool overwrite) {
 }
 
 struct Captions {
-  std::vector<std::string> ordered, single;
+  std::vector<std::string> ordered;
+  std::string single;
 };
 
 Captions captions_of(const Story& story, const ShapesOptions& options, uint64_t seed) {
   if (options.stills) {
     auto all = still_captions(story.objects.front());
-    return {all, {all.front()}};
+    return {all, all.front()};
   }
-  Captions captions{ordered_captions(story), {}};
-  Rng(seed).shuffle(captions.ordered);
-  // One more than there are events: more than half of a video's captions tell the order.
-  captions.ordered.resize(std::min(captions.ordered.size(), story.objects.size() + 1));
-  for (const auto& object : story.objects) captions.single.push_back(object_name(object));
+  Rng rng(seed);
+  Captions captions{ordered_captions(story), object_name(story.objects[rng.below(story.objects.size())])};
+  rng.shuffle(captions.ordered);  // the first one is the test's
   return captions;
 }
 
@@ -109,17 +108,14 @@ void write_annotations(const fs::path& out, const std::vector<Story>& stories,
           {{"caption", caption}, {"video_id", video_id(i)}, {"sen_id", sentences.size()}});
     };
     for (const auto& caption : captions.ordered) add(caption);
-    if (!options.stills) {
-      for (const auto& caption : captions.single) add(caption);
-    }
+    if (!options.stills) add(captions.single);
     if (i < train) {
       all += video_id(i) + "\n";
       if (i < std::max<size_t>(1, train * 7 / 9)) most += video_id(i) + "\n";
       continue;
     }
-    Rng rng(derive(static_cast<uint64_t>(options.seed), "queries", i));
     ordered += row(i - train, i, captions.ordered.front());
-    single += row(i - train, i, captions.single[rng.below(captions.single.size())]);
+    single += row(i - train, i, captions.single);
   }
   write_file(out / "MSRVTT_data.json", Json{{"videos", videos}, {"sentences", sentences}}.dump(1));
   write_file(out / "MSRVTT_train.9k.csv", all);
