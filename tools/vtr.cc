@@ -1,12 +1,11 @@
 #include "vtr/cli/cli.h"
 
+#include <cstdlib>
 #include <unistd.h>
 
-#include <cstdlib>
-
-// OpenMP's threads spin while they wait by default, and take the cores from the threads that decode:
-// a training step was seen to take three times as long on a busy machine. The policy is read when the
-// library loads, before main, so the program starts itself again with the better one.
+// OpenMP's threads spin while they wait by default, and take the cores from the threads that
+// decode: a training step was seen to take three times as long on a busy machine. The policy is
+// read when the library loads, before main, so the program starts itself again with the better one.
 static void wait_without_spinning(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") != nullptr) return;
   setenv("OMP_WAIT_POLICY", "passive", 1);

@@ -1,15 +1,16 @@
 #include "vtr/cli/cli.h"
 
 #include "commands.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/core/log.h"
 
 #include <c10/util/Exception.h>
-#include <malloc.h>
 
 #include <cstdio>
 #include <iostream>
+#include <malloc.h>
 #include <memory>
 
 namespace vtr::cli {
@@ -33,7 +34,7 @@ void keep_memory() {
 }  // namespace
 
 const std::vector<Command>& commands() {
-  static const std::vector<Command> table = {train_command(),  eval_command(),   data_command(),
+  static const std::vector<Command> table = {train_command(),     eval_command(), data_command(),
                                              tokenizer_command(), info_command(), export_command(),
                                              list_command()};
   return table;
@@ -56,7 +57,8 @@ Action add_subcommands(CLI::App& app, const std::vector<Command>& parts) {
 
 void ConfigFlags::add(CLI::App& app) {
   app.add_option("--config", config, "configuration: a file, or a name in configs/");
-  app.add_option("overrides", overrides, "option=value, laid over the configuration: train.epochs=3");
+  app.add_option("overrides", overrides,
+                 "option=value, laid over the configuration: train.epochs=3");
 }
 
 void print_result(const std::string& text, const std::string& json, const std::string& json_text) {

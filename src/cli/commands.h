@@ -29,7 +29,8 @@ Command export_command();
 Command list_command();
 
 const std::vector<Command>& commands();
-// Adds `parts` as subcommands of `app`; one of them is needed. The action is that of the chosen one.
+// Adds `parts` as subcommands of `app`; one of them is needed. The action is that of the chosen
+// one.
 Action add_subcommands(CLI::App& app, const std::vector<Command>& parts);
 
 // --config NAME, and option=value at the end of the line.

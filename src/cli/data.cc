@@ -1,4 +1,5 @@
 #include "commands.h"
+
 #include "vtr/core/log.h"
 #include "vtr/data/shapes.h"
 
@@ -30,7 +31,8 @@ Action add_make_shapes(CLI::App& app) {
 
 Action add(CLI::App& app) {
   return add_subcommands(
-      app, {{"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
+      app,
+      {{"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/eval/paper.h"
@@ -29,9 +30,11 @@ struct Subject {
 
 Subject open_subject(const std::string& path, const std::vector<std::string>& overrides) {
   const bool is_checkpoint = fs::exists(fs::path(path) / "model.safetensors");
-  const fs::path run = is_checkpoint ? fs::canonical(path).parent_path().parent_path() : fs::path(path);
+  const fs::path run =
+      is_checkpoint ? fs::canonical(path).parent_path().parent_path() : fs::path(path);
   VTR_CHECK(fs::exists(run / "config.yaml"), "{}: neither a run's folder nor a checkpoint", path);
-  const auto checkpoint = is_checkpoint ? train::open_checkpoint(path) : train::chosen_checkpoint(run);
+  const auto checkpoint =
+      is_checkpoint ? train::open_checkpoint(path) : train::chosen_checkpoint(run);
   return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder};
 }
 
@@ -54,15 +57,20 @@ report::Record to_record(const Subject& subject, const std::string& direction,
           {"queries", m.queries},
           {"videos", result.videos},
           {"skipped", result.skipped},
-          {"R@1", m.r1}, {"R@5", m.r5}, {"R@10", m.r10}, {"R@50", m.r50},
-          {"MdR", m.mdr}, {"MnR", m.mnr},
+          {"R@1", m.r1},
+          {"R@5", m.r5},
+          {"R@10", m.r10},
+          {"R@50", m.r50},
+          {"MdR", m.mdr},
+          {"MnR", m.mnr},
           {"seconds", result.seconds}};
 }
 
 std::vector<report::Record> evaluate(Subject subject, const std::vector<std::string>& splits) {
   auto& e = subject.experiment;
   if (subject.checkpoint) {
-    VTR_CHECK(fs::exists(e.data.root), "data.root: {}: no such folder; give data.root=DIR", e.data.root);
+    VTR_CHECK(fs::exists(e.data.root), "data.root: {}: no such folder; give data.root=DIR",
+              e.data.root);
   } else {
     resolve_inputs(e);
   }
@@ -72,7 +80,8 @@ std::vector<report::Record> evaluate(Subject subject, const std::vector<std::str
   std::vector<report::Record> rows;
   for (const auto& split : splits.empty() ? std::vector{e.data.test} : splits) {
     e.data.test = split;
-    const auto manifest = data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
+    const auto manifest =
+        data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
     const auto settings = loader_settings(e, model->encoders());
     const auto result = eval::evaluate(*model, manifest, *tokenizer, settings, e.eval);
     log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", manifest.name,
@@ -90,8 +99,8 @@ std::string cell(const report::Value& value) {
 }
 
 std::string render(const std::vector<report::Record>& rows, const Experiment& first) {
-  const std::vector<std::string> columns = {"head",    "temporal", "captions", "direction", "queries",
-                                            "R@1",     "R@5",      "R@10",     "MdR",       "MnR"};
+  const std::vector<std::string> columns = {"head", "temporal", "captions", "direction", "queries",
+                                            "R@1",  "R@5",      "R@10",     "MdR",       "MnR"};
   report::TextTable table(columns);
   for (const auto& row : rows) {
     std::vector<std::string> cells;
@@ -102,10 +111,12 @@ std::string render(const std::vector<report::Record>& rows, const Experiment& fi
     }
     table.add(cells);
   }
-  const auto number = [](double v) { return std::isnan(v) ? std::string("-") : fmt::format("{:.1f}", v); };
+  const auto number = [](double v) {
+    return std::isnan(v) ? std::string("-") : fmt::format("{:.1f}", v);
+  };
   for (const auto& p : eval::paper_rows(first.data.dataset, first.data.train, first.data.test)) {
-    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", number(p.r1), number(p.r5),
-               number(p.r10), number(p.mdr), number(p.mnr)});
+    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", number(p.r1),
+               number(p.r5), number(p.r10), number(p.mdr), number(p.mnr)});
   }
   return table.text();
 }
@@ -113,7 +124,8 @@ std::string render(const std::vector<report::Record>& rows, const Experiment& fi
 int evaluate_all(const Flags& flags) {
   std::vector<Subject> subjects;
   if (flags.runs.empty()) {
-    subjects.push_back({flags.config, read_experiment(flags.config, flags.overrides), std::nullopt});
+    subjects.push_back(
+        {flags.config, read_experiment(flags.config, flags.overrides), std::nullopt});
   } else if (!flags.config.empty()) {
     throw UsageError("--run and --config: give one of them; a run has its own configuration");
   }
@@ -129,8 +141,10 @@ int evaluate_all(const Flags& flags) {
 Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
-  app.add_option("--run", flags->runs, "a run's folder or one checkpoint; may be given several times");
-  app.add_option("--split", flags->splits, "test split instead of data.test; may be given several times");
+  app.add_option("--run", flags->runs,
+                 "a run's folder or one checkpoint; may be given several times");
+  app.add_option("--split", flags->splits,
+                 "test split instead of data.test; may be given several times");
   app.add_option("--json", flags->json, "write the rows there too, as a list of objects");
   return [flags] { return evaluate_all(*flags); };
 }

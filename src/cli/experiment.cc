@@ -19,7 +19,8 @@ Experiment read_experiment(const std::string& config, const std::vector<std::str
   auto experiment = config::read<Experiment>(tree, "");
   experiment.model = models::resolve(experiment.model, /*read_weights=*/false);
   auto& tokenizer = experiment.text.tokenizer;
-  tokenizer.options = text::tokenizers().find(tokenizer.name).schema.resolve(tokenizer.options, "text.tokenizer");
+  tokenizer.options =
+      text::tokenizers().find(tokenizer.name).schema.resolve(tokenizer.options, "text.tokenizer");
   auto& loss = experiment.train.loss;
   loss.options = losses::losses().find(loss.name).schema.resolve(loss.options, "train.loss");
   data::datasets().find(experiment.data.dataset);
@@ -51,7 +52,8 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
   models::PixelNorm pixels;
   std::copy_n(norm.mean, 3, pixels.mean.begin());
   std::copy_n(norm.std, 3, pixels.std.begin());
-  auto model = models::make_retriever(experiment.model, experiment.video.frames, pixels, load_weights);
+  auto model =
+      models::make_retriever(experiment.model, experiment.video.frames, pixels, load_weights);
   model->to(device);
   return model;
 }
@@ -61,15 +63,16 @@ std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
   auto tokenizer = text::make_tokenizer(experiment.text.tokenizer);
   const auto info = encoders.info();
   VTR_CHECK(info.vocab == 0 || tokenizer->vocab_size() <= info.vocab,
-            "text.tokenizer: its vocabulary of {} does not fit the encoder's {}", tokenizer->vocab_size(),
-            info.vocab);
+            "text.tokenizer: its vocabulary of {} does not fit the encoder's {}",
+            tokenizer->vocab_size(), info.vocab);
   VTR_CHECK(info.context == 0 || experiment.text.max_words <= info.context,
             "text.max_words: {} is more than the {} tokens the text encoder takes",
             experiment.text.max_words, info.context);
   return tokenizer;
 }
 
-data::LoaderSettings loader_settings(const Experiment& experiment, const models::Encoders& encoders) {
+data::LoaderSettings loader_settings(const Experiment& experiment,
+                                     const models::Encoders& encoders) {
   return {.data = experiment.data,
           .video = experiment.video,
           .max_words = experiment.text.max_words,

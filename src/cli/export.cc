@@ -1,8 +1,10 @@
+#include "vtr/models/weights/export.h"
+
 #include "commands.h"
 #include "experiment.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
-#include "vtr/models/weights/export.h"
 #include "vtr/train/checkpoint.h"
 
 #include <memory>
@@ -17,10 +19,11 @@ struct Flags : ConfigFlags {
 
 // The encoders of a run's chosen checkpoint, or those of a configuration's weights.
 int export_encoders(const Flags& flags) {
-  VTR_CHECK(flags.overwrite || !fs::exists(flags.out), "{}: is there already (--overwrite replaces it)",
-            flags.out);
+  VTR_CHECK(flags.overwrite || !fs::exists(flags.out),
+            "{}: is there already (--overwrite replaces it)", flags.out);
   const bool from_run = !flags.run.empty();
-  const std::string config = from_run ? (fs::path(flags.run) / "config.yaml").string() : flags.config;
+  const std::string config =
+      from_run ? (fs::path(flags.run) / "config.yaml").string() : flags.config;
   auto experiment = read_experiment(config, flags.overrides);
   if (!from_run) experiment.model = models::resolve(experiment.model, /*read_weights=*/true);
   const auto model = build_model(experiment, /*load_weights=*/!from_run);
@@ -39,7 +42,8 @@ Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
   app.add_option("--run", flags->run, "the run whose encoders are written");
-  app.add_option("--out", flags->out, "FILE.safetensors, or any other name for a TorchScript archive")
+  app.add_option("--out", flags->out,
+                 "FILE.safetensors, or any other name for a TorchScript archive")
       ->required();
   app.add_flag("--half", flags->half, "weights in float16");
   app.add_flag("--overwrite", flags->overwrite, "replace the file");

@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+
 #include "vtr/losses/losses.h"
 
 #include <fmt/format.h>
@@ -11,7 +12,8 @@ namespace {
 
 std::string rows_text(const std::vector<config::Row>& rows) {
   std::string text;
-  for (const auto& row : rows) text += fmt::format("  {:<28} {:<14} {}\n", row.name, row.value, row.help);
+  for (const auto& row : rows)
+    text += fmt::format("  {:<28} {:<14} {}\n", row.name, row.value, row.help);
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+
 #include "vtr/core/log.h"
 #include "vtr/text/train_sentencepiece.h"
 

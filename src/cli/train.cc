@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
@@ -37,9 +38,11 @@ void check_same(const Experiment& now, const fs::path& saved) {
   const auto fresh = strip(now);
   for (const auto& section : fresh) {
     const auto key = section.first.as<std::string>();
-    VTR_CHECK(config::to_text(section.second) == config::to_text(old[key]),
-              "{}: its `{}` differs from what is asked for now; give another --run, or leave --config "
-              "out to go on as it was", saved.string(), key);
+    VTR_CHECK(
+        config::to_text(section.second) == config::to_text(old[key]),
+        "{}: its `{}` differs from what is asked for now; give another --run, or leave --config "
+        "out to go on as it was",
+        saved.string(), key);
   }
 }
 
@@ -47,7 +50,8 @@ void check_same(const Experiment& now, const fs::path& saved) {
 void prepare_run(const Flags& flags) {
   if (flags.overwrite && !flags.resume) fs::remove_all(flags.run);
   VTR_CHECK(flags.resume || is_empty(flags.run),
-            "{}: is there already; --resume goes on with it, --overwrite starts it anew", flags.run);
+            "{}: is there already; --resume goes on with it, --overwrite starts it anew",
+            flags.run);
 }
 
 void open_run(const fs::path& run, const Experiment& experiment) {
@@ -84,7 +88,8 @@ int train(const Flags& given) {
   open_run(flags.run, experiment);  // from here on there is something to keep
   log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
             train_split.videos.size(), train_split.captions(), val_split.videos.size());
-  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(), flags.run);
+  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
+            flags.run);
   if (trainer.run() == train::Outcome::stopped) {
     log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
     return kStopped;

@@ -53,7 +53,8 @@ std::string chosen_name(const Node& node) {
 Node merge(const Node& base, const Node& over) {
   const std::string old_name = chosen_name(base);
   const std::string new_name = chosen_name(over);
-  if (!base.IsMap() || !over.IsMap() || (!new_name.empty() && !old_name.empty() && new_name != old_name)) {
+  if (!base.IsMap() || !over.IsMap() ||
+      (!new_name.empty() && !old_name.empty() && new_name != old_name)) {
     return YAML::Clone(over);
   }
   Node result = YAML::Clone(base);

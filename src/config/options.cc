@@ -10,7 +10,8 @@ namespace vtr::config::detail {
 namespace {
 
 template <class... Args>
-[[noreturn]] void refuse(const std::string& path, fmt::format_string<Args...> format, Args&&... args) {
+[[noreturn]] void refuse(const std::string& path, fmt::format_string<Args...> format,
+                         Args&&... args) {
   throw UsageError(fmt::format("{}: {}", path, fmt::format(format, std::forward<Args>(args)...)));
 }
 
@@ -49,7 +50,8 @@ void read_value(const Node& node, const std::string& path, const Limits& limits,
   value = number<double>(node, path, limits, "a number");
 }
 
-void read_value(const Node& node, const std::string& path, const Limits& limits, std::string& value) {
+void read_value(const Node& node, const std::string& path, const Limits& limits,
+                std::string& value) {
   value = node.IsNull() ? "" : scalar(node, path, "a text");
   const auto& known = limits.values;
   if (!known.empty() && std::find(known.begin(), known.end(), value) == known.end()) {
@@ -125,12 +127,14 @@ void require_map(const Node& node, const std::string& path) {
   }
 }
 
-void refuse_unknown(const Node& node, const std::string& path, const std::vector<std::string>& known) {
+void refuse_unknown(const Node& node, const std::string& path,
+                    const std::vector<std::string>& known) {
   for (const auto& item : node) {
     const auto key = item.first.as<std::string>();
     if (std::find(known.begin(), known.end(), key) != known.end()) continue;
     const std::string near = nearest(key, known);
-    if (!near.empty()) refuse(join(path, key), "no such option (did you mean {}?)", join(path, near));
+    if (!near.empty())
+      refuse(join(path, key), "no such option (did you mean {}?)", join(path, near));
     refuse(join(path, key), "no such option (known: {})", fmt::join(known, ", "));
   }
 }

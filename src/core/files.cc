@@ -2,14 +2,13 @@
 
 #include "vtr/core/error.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <unistd.h>
 #include <vector>
 
 namespace vtr {
@@ -67,7 +66,8 @@ void sync_path(const fs::path& path) {
   VTR_CHECK(::fsync(file.get()) == 0, "{}: {}", path.string(), std::strerror(errno));
 }
 
-fs::path resolve_inside(const fs::path& root, const std::string& relative, const std::string& what) {
+fs::path resolve_inside(const fs::path& root, const std::string& relative,
+                        const std::string& what) {
   const fs::path path = fs::path(relative).lexically_normal();
   VTR_CHECK(!relative.empty() && path.is_relative() && *path.begin() != "..",
             "{}: the path '{}' leaves the folder {}", what, relative, root.string());
@@ -76,15 +76,17 @@ fs::path resolve_inside(const fs::path& root, const std::string& relative, const
 
 fs::path find_shipped(const std::string& kind, const std::string& name) {
   if (fs::exists(name)) return name;
+  VTR_CHECK(fs::path(name).is_relative(), "{}: no such file or folder", name);
   std::vector<fs::path> tried;
   if (const char* home = std::getenv("VTR_HOME")) tried.push_back(fs::path(home) / kind / name);
   tried.push_back(fs::path(VTR_SOURCE_DIR) / (kind == "assets" ? ".venv/assets" : kind) / name);
-  std::string places = name;
+  std::string places;
   for (const auto& path : tried) {
     if (fs::exists(path)) return path;
     places += ", " + path.string();
   }
-  throw Error(fmt::format("{}: no such file (looked at {})", name, places));
+  throw Error(
+      fmt::format("{}: no such file or folder, from here or in {}", name, places.substr(2)));
 }
 
 }  // namespace vtr

@@ -23,8 +23,8 @@ spdlog::logger& logger() {
 }  // namespace
 
 void write(Level level, const std::string& line) {
-  static constexpr spdlog::level::level_enum kLevels[] = {
-      spdlog::level::debug, spdlog::level::info, spdlog::level::warn, spdlog::level::err};
+  static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
+                                                          spdlog::level::warn, spdlog::level::err};
   const auto wanted = kLevels[static_cast<int>(level)];
   if (!logger().should_log(wanted)) return;
   if (before_line) before_line();

@@ -12,8 +12,8 @@
 namespace vtr::eval {
 namespace {
 
-// The captions of a split with the column of each one's video; videos that could not be read are left
-// out of both.
+// The captions of a split with the column of each one's video; videos that could not be read are
+// left out of both.
 struct Queries {
   std::vector<std::string> captions;
   std::vector<int64_t> target;
@@ -23,7 +23,8 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
   Queries queries;
   int64_t column = 0;
   for (size_t i = 0; i < manifest.videos.size(); ++i) {
-    if (std::find(skipped.begin(), skipped.end(), static_cast<int64_t>(i)) != skipped.end()) continue;
+    if (std::find(skipped.begin(), skipped.end(), static_cast<int64_t>(i)) != skipped.end())
+      continue;
     for (const auto& caption : manifest.videos[i].captions) {
       queries.captions.push_back(caption);
       queries.target.push_back(column);
@@ -46,7 +47,8 @@ models::TextState encode_texts(models::Retriever& model, const text::Tokenizer& 
   return models::State::cat(parts);
 }
 
-models::VideoState encode_videos(models::Retriever& model, data::VideoLoader& loader, int64_t videos) {
+models::VideoState encode_videos(models::Retriever& model, data::VideoLoader& loader,
+                                 int64_t videos) {
   report::Progress progress("encode", "videos", videos);
   std::vector<models::State> parts;
   while (auto batch = loader.next()) {
@@ -71,8 +73,8 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
   const auto videos = encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()));
   const Queries queries = collect_queries(manifest, loader.skipped());
   const auto texts = encode_texts(model, tokenizer, queries.captions, settings.max_words);
-  const Tensor sim = models::score_blocked(model.head(), texts, videos,
-                                           {.workspace_mb = options.workspace_mb});
+  const Tensor sim =
+      models::score_blocked(model.head(), texts, videos, {.workspace_mb = options.workspace_mb});
   model.train(was_training);
 
   const Tensor target = torch::tensor(queries.target);

@@ -20,8 +20,9 @@ std::vector<double> ranks(const Tensor& scores, const Tensor& target) {
 }
 
 Tensor checked(const Tensor& sim) {
-  VTR_CHECK(sim.isfinite().all().item<bool>(),
-            "the similarity matrix holds NaN or infinity: the weights or a video's features are broken");
+  VTR_CHECK(
+      sim.isfinite().all().item<bool>(),
+      "the similarity matrix holds NaN or infinity: the weights or a video's features are broken");
   return sim.to(torch::kCPU);
 }
 
@@ -33,11 +34,16 @@ Metrics summarize(const std::vector<double>& ranks) {
   std::sort(sorted.begin(), sorted.end());
   const auto n = static_cast<double>(sorted.size());
   const auto recall = [&](double k) {
-    return 100 * static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), k) - sorted.begin()) / n;
+    return 100 *
+           static_cast<double>(std::upper_bound(sorted.begin(), sorted.end(), k) - sorted.begin()) /
+           n;
   };
   const size_t half = sorted.size() / 2;
   return {.queries = static_cast<int64_t>(sorted.size()),
-          .r1 = recall(1), .r5 = recall(5), .r10 = recall(10), .r50 = recall(50),
+          .r1 = recall(1),
+          .r5 = recall(5),
+          .r10 = recall(10),
+          .r50 = recall(50),
           .mdr = sorted.size() % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2,
           .mnr = std::accumulate(sorted.begin(), sorted.end(), 0.0) / n};
 }
@@ -49,8 +55,9 @@ std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target) {
 std::vector<double> ranks_v2t(const Tensor& sim, const Tensor& target) {
   const int64_t videos = sim.size(1);
   // best [M captions' videos, M]: the maximum over the captions of each video
-  const Tensor best = torch::full({videos, videos}, -std::numeric_limits<float>::infinity(), torch::kFloat)
-                          .scatter_reduce(0, target.unsqueeze(1).expand({-1, videos}), checked(sim), "amax");
+  const Tensor best =
+      torch::full({videos, videos}, -std::numeric_limits<float>::infinity(), torch::kFloat)
+          .scatter_reduce(0, target.unsqueeze(1).expand({-1, videos}), checked(sim), "amax");
   return ranks(best.t(), torch::arange(videos));
 }
 

@@ -13,14 +13,17 @@ struct Options {
   }
 };
 
-// 1/2 [CE(rows of e^ls sim) + CE(columns)], the diagonal the target: CLIP, Radford et al., ICML 2021.
+// 1/2 [CE(rows of e^ls sim) + CE(columns)], the diagonal the target: CLIP, Radford et al., ICML
+// 2021.
 Tensor symmetric_ce(const Options& options, const LossInput& input) {
   Tensor logits = input.sim.to(torch::kFloat) * input.logit_scale.exp();
   if (options.mask_duplicates && input.duplicates.defined()) {
     logits = logits.masked_fill(input.duplicates, -std::numeric_limits<double>::infinity());
   }
   const Tensor target = torch::arange(logits.size(0), logits.options().dtype(torch::kLong));
-  return (torch::cross_entropy_loss(logits, target) + torch::cross_entropy_loss(logits.t(), target)) / 2;
+  return (torch::cross_entropy_loss(logits, target) +
+          torch::cross_entropy_loss(logits.t(), target)) /
+         2;
 }
 
 }  // namespace

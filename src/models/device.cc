@@ -3,6 +3,7 @@
 #include "vtr/core/error.h"
 
 #include <ATen/Context.h>
+
 #include <dlfcn.h>
 
 namespace vtr::models {
@@ -21,9 +22,11 @@ std::string cuda_fault() {
 }  // namespace
 
 c10::Device open_device(const std::string& name) {
-  if (name == "auto") return cuda_fault().empty() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
+  if (name == "auto")
+    return cuda_fault().empty() ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
   const bool known = name == "cpu" || name == "cuda" || name.starts_with("cuda:");
-  if (!known) throw UsageError(fmt::format("device: '{}' is not one of cpu, cuda, cuda:N, auto", name));
+  if (!known)
+    throw UsageError(fmt::format("device: '{}' is not one of cpu, cuda, cuda:N, auto", name));
   if (name == "cpu") return c10::Device(c10::kCPU);
   VTR_CHECK(cuda_fault().empty(), "device: CUDA cannot be used: {}", cuda_fault());
   return name == "cuda" ? c10::Device(c10::kCUDA, 0) : c10::Device(name);

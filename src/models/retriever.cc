@@ -44,7 +44,8 @@ c10::Device Retriever::device() { return encoders_->logit_scale().device(); }
 
 std::shared_ptr<Retriever> make_retriever(const ModelOptions& options, int64_t frames,
                                           const PixelNorm& norm, bool load_weights) {
-  auto pair = encoders().find(options.encoder.name)
+  auto pair = encoders()
+                  .find(options.encoder.name)
                   .make(options.encoder.options, load_weights ? options.weights : "");
   auto head = make_head(options.head, {.width = pair->info().width, .frames = frames});
   return std::make_shared<Retriever>(std::move(pair), std::move(head), norm);

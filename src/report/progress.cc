@@ -3,10 +3,10 @@
 #include "vtr/core/log.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <unistd.h>
 
 namespace vtr::report {
 namespace {
@@ -42,8 +42,9 @@ Progress::~Progress() {
 std::string Progress::line(const std::string& note) const {
   const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
   const double rate = static_cast<double>(done_ - first_) / std::max(seconds, 1e-9);
-  std::string text = fmt::format("{} {}/{} {}  {:.3g}/s  {} left", title_, done_, total_, unit_, rate,
-                                 duration(static_cast<double>(total_ - done_) / std::max(rate, 1e-9)));
+  std::string text =
+      fmt::format("{} {}/{} {}  {:.3g}/s  {} left", title_, done_, total_, unit_, rate,
+                  duration(static_cast<double>(total_ - done_) / std::max(rate, 1e-9)));
   return note.empty() ? text : text + "  " + note;
 }
 

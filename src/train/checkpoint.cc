@@ -36,7 +36,8 @@ fs::path best_of(const fs::path& run) {
 
 models::TensorMap module_tensors(const torch::nn::Module& model) {
   models::TensorMap result;
-  for (const auto& item : model.named_parameters()) result.emplace_back(item.key(), item.value().detach());
+  for (const auto& item : model.named_parameters())
+    result.emplace_back(item.key(), item.value().detach());
   for (const auto& item : model.named_buffers()) result.emplace_back(item.key(), item.value());
   return result;
 }
@@ -61,7 +62,8 @@ fs::path save_checkpoint(const fs::path& run, const torch::nn::Module& model,
     fs::remove_all(aside, ignored);
     const auto kept = latest_checkpoint(run);
     throw Error(fmt::format("the checkpoint of step {} could not be written: {}; {}", state.step,
-                            error.what(), kept ? "kept: " + kept->folder.string() : "there is no earlier one"));
+                            error.what(),
+                            kept ? "kept: " + kept->folder.string() : "there is no earlier one"));
   }
   return folder;
 }
@@ -82,7 +84,8 @@ void prune_checkpoints(const fs::path& run, int64_t keep) {
 }
 
 Checkpoint open_checkpoint(const fs::path& folder) {
-  VTR_CHECK(fs::exists(folder / kDone), "{}: not a whole checkpoint (no {} in it)", folder.string(), kDone);
+  VTR_CHECK(fs::exists(folder / kDone), "{}: not a whole checkpoint (no {} in it)", folder.string(),
+            kDone);
   return {folder, config::read<TrainState>(YAML::Load(read_file(folder / "state.yaml")), "state")};
 }
 

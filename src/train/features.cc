@@ -44,7 +44,8 @@ SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
   }
   VTR_CHECK(!frames.empty(), "{}: no video can be read", manifest.name);
   auto skipped = loader.skipped();
-  for (auto v = skipped.rbegin(); v != skipped.rend(); ++v) manifest.videos.erase(manifest.videos.begin() + *v);
+  for (auto v = skipped.rbegin(); v != skipped.rend(); ++v)
+    manifest.videos.erase(manifest.videos.begin() + *v);
   return {torch::cat(frames), torch::cat(masks)};
 }
 

@@ -2,9 +2,9 @@
 
 #include "vtr/core/error.h"
 
-#include <fnmatch.h>
 #include <torch/torch.h>
 
+#include <fnmatch.h>
 #include <map>
 
 namespace vtr::train {
@@ -13,7 +13,12 @@ AdamW::AdamW(torch::nn::Module& model, const TrainOptions& options) : options_(o
   for (const bool encoder : {true, false}) {
     for (const bool decays : {true, false}) {
       groups_.push_back({encoder ? options.encoder_lr : options.lr,
-                         decays ? options.weight_decay : 0, {}, {}, {}, {}, {}});
+                         decays ? options.weight_decay : 0,
+                         {},
+                         {},
+                         {},
+                         {},
+                         {}});
     }
   }
   for (const auto& item : model.named_parameters()) {
@@ -88,8 +93,10 @@ void AdamW::load_state(const models::TensorMap& state) {
   const std::map<std::string, Tensor> by_name(state.begin(), state.end());
   const auto load = [&](const std::string& name, Tensor& value) {
     const auto found = by_name.find(name);
-    VTR_CHECK(found != by_name.end() && found->second.sizes() == value.sizes(),
-              "the optimiser's checkpoint has no fitting {}: was the model or train.freeze changed?", name);
+    VTR_CHECK(
+        found != by_name.end() && found->second.sizes() == value.sizes(),
+        "the optimiser's checkpoint has no fitting {}: was the model or train.freeze changed?",
+        name);
     value.copy_(found->second);
   };
   for (auto& group : groups_) {

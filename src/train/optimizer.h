@@ -19,9 +19,9 @@ class AdamW {
   void zero_grad();
   // One update with every rate times `factor`.
   void step(double factor);
-  int64_t size() const;                       // values that train
-  std::vector<Tensor> gradients() const;      // defined ones
-  models::TensorMap state() const;            // moments by parameter name, and the count of steps
+  int64_t size() const;                   // values that train
+  std::vector<Tensor> gradients() const;  // defined ones
+  models::TensorMap state() const;        // moments by parameter name, and the count of steps
   void load_state(const models::TensorMap& state);
 
  private:
@@ -34,8 +34,8 @@ class AdamW {
   std::vector<Group> groups_;
 };
 
-// Turns gradients off for the parameters whose names match a pattern (* is any text); a pattern that
-// matches none is a UsageError. Returns how many values are frozen.
+// Turns gradients off for the parameters whose names match a pattern (* is any text); a pattern
+// that matches none is a UsageError. Returns how many values are frozen.
 int64_t freeze(torch::nn::Module& model, const std::vector<std::string>& patterns);
 
 }  // namespace vtr::train

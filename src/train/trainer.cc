@@ -2,6 +2,7 @@
 
 #include "features.h"
 #include "optimizer.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
@@ -56,7 +57,8 @@ struct Trainer::Impl {
         frozen(freeze(given.model, given.options.freeze)),
         optimizer(given.model, given.options),
         loss(losses::make_loss(given.options.loss)),
-        steps_per_epoch(data::TrainLoader::steps_per_epoch(given.train, given.loader.data, options.batch)),
+        steps_per_epoch(
+            data::TrainLoader::steps_per_epoch(given.train, given.loader.data, options.batch)),
         total(options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch) {}
 
   Outcome loop();
@@ -114,7 +116,8 @@ Outcome Trainer::Impl::loop() {
 // One update. What is random in it (dropout) is a function of the seed and the step.
 report::Record Trainer::Impl::step(const data::Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
-  torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
+  torch::manual_seed(
+      derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
   auto& model = parts.model;
   Tensor sim;  // [B, B]
   {
@@ -137,7 +140,8 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
     scale.clamp_max_(kMaxLogitScale);
   }
   ++state.step;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return {{"step", state.step},
           {"epoch", static_cast<double>(state.step) / static_cast<double>(steps_per_epoch)},
           {"loss", loss_value},
@@ -159,8 +163,8 @@ double Trainer::Impl::backward(const Tensor& value) {
   if (scaled) at::_foreach_mul_(gradients, 1 / state.loss_scale);
   const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (!std::isfinite(norm)) {
-    VTR_CHECK(scaled && state.loss_scale > 1, "step {}: a gradient is not finite (the last checkpoint is kept)",
-              state.step + 1);
+    VTR_CHECK(scaled && state.loss_scale > 1,
+              "step {}: a gradient is not finite (the last checkpoint is kept)", state.step + 1);
     state.loss_scale /= 2;
   } else if (options.clip_norm > 0 && norm > options.clip_norm) {
     at::_foreach_mul_(gradients, options.clip_norm / (norm + 1e-6));
@@ -171,15 +175,20 @@ double Trainer::Impl::backward(const Tensor& value) {
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
-  const auto result = eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
-  metrics->add({{"step", state.step}, {"event", "validation"}, {"queries", result.t2v.queries},
-                {"t2v R@1", result.t2v.r1}, {"t2v R@5", result.t2v.r5}, {"t2v MnR", result.t2v.mnr},
+  const auto result =
+      eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
+  metrics->add({{"step", state.step},
+                {"event", "validation"},
+                {"queries", result.t2v.queries},
+                {"t2v R@1", result.t2v.r1},
+                {"t2v R@5", result.t2v.r5},
+                {"t2v MnR", result.t2v.mnr},
                 {"v2t R@1", result.v2t.r1}});
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries)", state.step,
             result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries);
   // R@1 first; the mean rank settles equal ones.
   const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
-  if (score <= state.best) return false;
+  if (score < state.best) return false;  // of equal ones the newer
   state.best = score;
   return true;
 }
@@ -190,7 +199,8 @@ void Trainer::Impl::checkpoint(bool best) {
   prune_checkpoints(run, options.keep);
 }
 
-Trainer::Trainer(const Parts& parts, const fs::path& run) : impl_(std::make_unique<Impl>(parts, run)) {}
+Trainer::Trainer(const Parts& parts, const fs::path& run)
+    : impl_(std::make_unique<Impl>(parts, run)) {}
 Trainer::~Trainer() = default;
 Outcome Trainer::run() { return impl_->loop(); }
 

@@ -1,7 +1,8 @@
-#include "vtr/config/load.h"
 #include "vtr/config/options.h"
 
 #include "support/temp_dir.h"
+
+#include "vtr/config/load.h"
 #include "vtr/core/error.h"
 
 #include <gtest/gtest.h>
@@ -43,8 +44,9 @@ std::string refusal(const std::string& yaml) {
 }
 
 TEST(Options, ReadWhatWriteWrote) {
-  const auto first = read<Outer>(
-      YAML::Load("{count: 7, mode: slow, names: [a, b], inner: {rate: 0.1, on: true}, head: {name: x, k: 2}}"), "");
+  const auto first = read<Outer>(YAML::Load("{count: 7, mode: slow, names: [a, b], inner: {rate: "
+                                            "0.1, on: true}, head: {name: x, k: 2}}"),
+                                 "");
   const std::string text = to_text(write(first));
   EXPECT_EQ(text, to_text(write(read<Outer>(YAML::Load(text), ""))));
   EXPECT_EQ(first.count, 7);
@@ -59,7 +61,8 @@ TEST(Options, LeftOutOnesKeepTheirDefaults) {
 
 TEST(Options, UnknownKeysAreRefusedWithTheNearest) {
   EXPECT_EQ(refusal("{cuont: 1}"), "top.cuont: no such option (did you mean top.count?)");
-  EXPECT_EQ(refusal("{inner: {rates: 1}}"), "top.inner.rates: no such option (did you mean top.inner.rate?)");
+  EXPECT_EQ(refusal("{inner: {rates: 1}}"),
+            "top.inner.rates: no such option (did you mean top.inner.rate?)");
   EXPECT_NE(refusal("{zzzzzzzz: 1}").find("known: count, mode"), std::string::npos);
 }
 
@@ -78,7 +81,8 @@ TEST(Load, LaterFilesAndTheCommandLineWin) {
   const test::TempDir dir;
   dir.write("a.yaml", "count: 1\ninner: {rate: 0.25}\n");
   dir.write("b.yaml", "base: a.yaml\ncount: 2\n");
-  const Node tree = merge(load((dir / "b.yaml").string()), parse_overrides({"inner.on=true", "names=[x, y]"}));
+  const Node tree =
+      merge(load((dir / "b.yaml").string()), parse_overrides({"inner.on=true", "names=[x, y]"}));
   const auto options = read<Outer>(tree, "");
   EXPECT_EQ(options.count, 2);
   EXPECT_EQ(options.inner.rate, 0.25);
@@ -88,8 +92,10 @@ TEST(Load, LaterFilesAndTheCommandLineWin) {
 
 TEST(Load, AnotherNameDropsTheOldChoicesOptions) {
   const Node base = YAML::Load("head: {name: joint, topk: 4}");
-  EXPECT_EQ(to_text(merge(base, parse_overrides({"head.name=mean_pool"}))), "head:\n  name: mean_pool\n");
-  EXPECT_EQ(merge(base, parse_overrides({"head.topk=2"}))["head"]["name"].as<std::string>(), "joint");
+  EXPECT_EQ(to_text(merge(base, parse_overrides({"head.name=mean_pool"}))),
+            "head:\n  name: mean_pool\n");
+  EXPECT_EQ(merge(base, parse_overrides({"head.topk=2"}))["head"]["name"].as<std::string>(),
+            "joint");
   EXPECT_EQ(merge(base, parse_overrides({"head.name=joint"}))["head"]["topk"].as<int>(), 4);
 }
 

@@ -1,12 +1,13 @@
 #include "vtr/core/files.h"
 
 #include "support/temp_dir.h"
+
 #include "vtr/core/error.h"
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
 
 #include <csignal>
+#include <sys/resource.h>
 
 namespace vtr {
 namespace {
@@ -16,7 +17,8 @@ TEST(Files, AWriteReplacesWholeFiles) {
   write_file(dir / "x", "old");
   write_file(dir / "x", std::string(100000, 'n'));
   EXPECT_EQ(read_file(dir / "x"), std::string(100000, 'n'));
-  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1) << "nothing is left beside it";
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1)
+      << "nothing is left beside it";
 }
 
 // A limit on the file size stands in for a full disk: both end in a short write.

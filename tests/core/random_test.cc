@@ -10,8 +10,8 @@ namespace {
 
 TEST(Random, IsAFunctionOfItsNames) {
   EXPECT_EQ(derive(1, "frames", 2, 3), derive(1, "frames", 2, 3));
-  const std::set<uint64_t> seeds = {derive(1, "frames"),       derive(2, "frames"), derive(1, "order"),
-                                    derive(1, "frames", 1),    derive(1, "frames", 0, 1)};
+  const std::set<uint64_t> seeds = {derive(1, "frames"), derive(2, "frames"), derive(1, "order"),
+                                    derive(1, "frames", 1), derive(1, "frames", 0, 1)};
   EXPECT_EQ(seeds.size(), 5U);
   // The first output of SplitMix64 from seed 0, as its authors publish it.
   EXPECT_EQ(Rng(0).next(), 0xE220A8397B1DCDAFULL);

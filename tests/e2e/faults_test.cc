@@ -1,5 +1,6 @@
 // What users and files do wrong: one clear line, exit 1 or 2, nothing written.
 #include "support/program.h"
+
 #include "vtr/core/files.h"
 
 #include <gtest/gtest.h>
@@ -13,21 +14,25 @@ class Fault : public testing::Test {
   std::string config = write_tiny_experiment(dir, 8, 8);
 
   void expect(int code, const std::string& message, std::vector<std::string> more) const {
-    std::vector<std::string> arguments = {"train", "--config", config, "--run", (dir / "run").string(),
-                                          "train.max_steps=1"};
+    std::vector<std::string> arguments = {
+        "train", "--config", config, "--run", (dir / "run").string(), "train.max_steps=1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     const auto outcome = run_program(arguments);
     EXPECT_EQ(outcome.code, code) << outcome.output;
     EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
     EXPECT_FALSE(fs::exists(dir / "run" / "checkpoints"));
   }
-  fs::path video(int i) const { return dir / ("data/videos/all/video" + std::to_string(i) + ".mp4"); }
+  fs::path video(int i) const {
+    return dir / ("data/videos/all/video" + std::to_string(i) + ".mp4");
+  }
 };
 
 TEST_F(Fault, OptionsAreRefusedByName) {
   expect(2, "train.epoch: no such option (did you mean train.epochs?)", {"train.epoch=3"});
-  expect(2, "model.head.topk: 5 is more than the 4 frames of a video (video.frames)", {"model.head.topk=5"});
-  expect(2, "model.head.tempral: no such option (did you mean model.head.temporal?)", {"model.head.tempral=none"});
+  expect(2, "model.head.topk: 5 is more than the 4 frames of a video (video.frames)",
+         {"model.head.topk=5"});
+  expect(2, "model.head.tempral: no such option (did you mean model.head.temporal?)",
+         {"model.head.tempral=none"});
   expect(2, "unknown head 'jiont' (known: ", {"model.head.name=jiont"});
   expect(2, "train.precision: 'fp8' is not one of fp32, bf16, fp16", {"train.precision=fp8"});
   expect(2, "device: 'tpu' is not one of", {"device=tpu"});
@@ -37,8 +42,8 @@ TEST_F(Fault, OptionsAreRefusedByName) {
 
 TEST_F(Fault, EverythingThatIsMissingIsNamedALineEach) {
   const std::vector<std::string> both = {"data.root=/no/data", "model.weights=/no/clip.pt"};
-  expect(1, "vtr: data.root: /no/data: no such file", both);
-  expect(1, "vtr: model.weights: /no/clip.pt: no such file", both);
+  expect(1, "vtr: data.root: /no/data: no such file or folder; it names", both);
+  expect(1, "vtr: model.weights: /no/clip.pt: no such file or folder; it names", both);
 }
 
 TEST_F(Fault, BrokenWeightsAreNamed) {
@@ -52,8 +57,13 @@ TEST_F(Fault, ABrokenVideoStopsOrIsSkippedAndCounted) {
   fs::resize_file(video(0), 100);
   expect(1, "video0.mp4", {"train.max_steps=6"});
   fs::remove_all(dir / "run");
-  const std::vector<std::string> skip = {"train", "--config", config, "--run", (dir / "run").string(),
-                                         "train.max_steps=3", "data.on_error=skip"};
+  const std::vector<std::string> skip = {"train",
+                                         "--config",
+                                         config,
+                                         "--run",
+                                         (dir / "run").string(),
+                                         "train.max_steps=3",
+                                         "data.on_error=skip"};
   const auto skipped = run_program(skip);
   EXPECT_EQ(skipped.code, 0) << skipped.output;
   fs::resize_file(video(9), 0);  // of the test split

@@ -5,15 +5,15 @@
 #include "vtr/data/shapes.h"
 
 #include <nlohmann/json.hpp>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <sstream>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <thread>
+#include <unistd.h>
 
 namespace vtr::test {
 namespace {
@@ -84,8 +84,8 @@ Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit
   return Process(arguments, file_limit).wait();
 }
 
-Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file, size_t lines,
-                       int signal) {
+Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file,
+                       size_t lines, int signal) {
   Process process(arguments, 0);
   while (count_lines(file) < lines && process.runs()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
@@ -103,7 +103,8 @@ std::string write_tiny_experiment(const TempDir& dir, int train, int test) {
   shapes.event_seconds = 0.4;
   shapes.gap_seconds = 0.1;
   data::make_shapes(dir / "data", shapes);
-  return dir.write("tiny.yaml", fmt::format(R"(
+  return dir
+      .write("tiny.yaml", fmt::format(R"(
 device: cpu
 data: {{dataset: shapes, root: {}, train: train, test: ordered}}
 video: {{frames: 4}}
@@ -113,7 +114,9 @@ model:
             vision_layers: 1, context: 24, vocab: 192, text_width: 64, text_layers: 1}}
   head: {{name: joint, heads: 2, temporal: learned, dropout: 0.2}}
 train: {{batch: 8, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
-)", (dir / "data").string())).string();
+)",
+                                      (dir / "data").string()))
+      .string();
 }
 
 std::vector<std::string> losses_of(const fs::path& run) {

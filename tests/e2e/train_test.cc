@@ -1,5 +1,6 @@
 // The program as its users run it, on generated H.264 files.
 #include "support/program.h"
+
 #include "vtr/core/files.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +48,8 @@ TEST_F(Program, TrainsEvaluatesExportsAndReadsBackWhatItWrote) {
   }
 
   ASSERT_EQ(run_program({"export", "--run", path("run"), "--out", path("clip.pt")}).code, 0);
-  const auto info = run_program({"info", "--weights", path("clip.pt"), "--json", path("info.json")});
+  const auto info =
+      run_program({"info", "--weights", path("clip.pt"), "--json", path("info.json")});
   ASSERT_EQ(info.code, 0) << info.output;
   EXPECT_EQ(nlohmann::json::parse(read_file(dir / "info.json"))["vision_width"], 64);
 
@@ -79,7 +81,8 @@ TEST_F(Program, SigtermSavesAndExits143AndTheRunGoesOn) {
   ASSERT_EQ(stopped.code, 143) << stopped.output;
   const auto done = losses_of(dir / "run");
   const auto steps = std::to_string(done.size() + 2);
-  const auto resumed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=" + steps});
+  const auto resumed =
+      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=" + steps});
   ASSERT_EQ(resumed.code, 0) << resumed.output;
   EXPECT_EQ(losses_of(dir / "run").size(), done.size() + 2);
 }
@@ -88,19 +91,22 @@ TEST_F(Program, ADiskThatFillsUpLeavesTheLastCheckpoint) {
   ASSERT_EQ(run_program(train("run", {"train.max_steps=4"})).code, 0);
   const fs::path kept = dir / "run/checkpoints/step_00000004";
   const auto size = fs::file_size(kept / "model.safetensors");
-  const auto failed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"}, size / 2);
+  const auto failed =
+      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"}, size / 2);
   EXPECT_EQ(failed.code, 1) << failed.output;
   EXPECT_NE(failed.output.find("vtr: the checkpoint of step"), std::string::npos) << failed.output;
   EXPECT_NE(failed.output.find("kept: " + kept.string()), std::string::npos) << failed.output;
   EXPECT_EQ(std::distance(fs::directory_iterator(dir / "run/checkpoints"), {}), 1);
   EXPECT_EQ(run_program({"eval", "--run", path("run")}).code, 0);
-  const auto resumed = run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"});
+  const auto resumed =
+      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"});
   EXPECT_EQ(resumed.code, 0) << resumed.output;
 }
 
 TEST_F(Program, LearnsToTellAFewVideosApart) {
-  const auto trained = run_program(train("run", {"train.max_steps=150", "data.train=ordered", "train.batch=8",
-                                                 "model.head.dropout=0", "data.cache_mb=100"}));
+  const auto trained =
+      run_program(train("run", {"train.max_steps=150", "data.train=ordered", "train.batch=8",
+                                "model.head.dropout=0", "data.cache_mb=100"}));
   ASSERT_EQ(trained.code, 0) << trained.output;
   ASSERT_EQ(run_program({"eval", "--run", path("run"), "--json", path("eval.json")}).code, 0);
   const auto rows = nlohmann::json::parse(read_file(dir / "eval.json"));

@@ -1,6 +1,8 @@
 #include "heads/heads.h"
+
 #include "support/meta.h"
 #include "temporal/temporal.h"
+
 #include "vtr/models/head.h"
 
 #include <gtest/gtest.h>
@@ -22,7 +24,8 @@ VideoFeatures random_videos(int64_t m = kVideos) {
   return {torch::randn({m, kFrames, kWidth}), {}, mask};
 }
 
-config::Node options_of(const std::string& head, const std::string& temporal, int64_t topk, int64_t heads) {
+config::Node options_of(const std::string& head, const std::string& temporal, int64_t topk,
+                        int64_t heads) {
   config::Node node(YAML::NodeType::Map);
   if (head == "cross" || head == "joint") {
     node["temporal"] = temporal;
@@ -43,7 +46,8 @@ class EveryHead : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     torch::manual_seed(1);
-    head = make_head({GetParam(), config::Node(YAML::NodeType::Map)}, {.width = kWidth, .frames = kFrames});
+    head = make_head({GetParam(), config::Node(YAML::NodeType::Map)},
+                     {.width = kWidth, .frames = kFrames});
     head->eval();
   }
   std::shared_ptr<Head> head;
@@ -62,7 +66,8 @@ TEST_P(EveryHead, PermutingVideosPermutesColumns) {
   const Tensor order = torch::tensor({2, 0, 3, 1});
   const Tensor sim = head->score(text, head->video(videos));
   const Tensor moved = head->score(
-      text, head->video({videos.frames.index_select(0, order), {}, videos.mask.index_select(0, order)}));
+      text,
+      head->video({videos.frames.index_select(0, order), {}, videos.mask.index_select(0, order)}));
   EXPECT_TRUE(torch::allclose(sim.index_select(1, order), moved, 1e-5, 1e-6));
 }
 
@@ -106,9 +111,9 @@ TEST_P(EveryHead, RunsWhollyOnItsDevice) {
   const test::MetaMode mode;
   auto texts = random_texts();
   auto videos = random_videos();
-  const Tensor sim = head->score(
-      head->text({texts.pooled.to(torch::kMeta), {}, texts.mask.to(torch::kMeta)}),
-      head->video({videos.frames.to(torch::kMeta), {}, videos.mask.to(torch::kMeta)}));
+  const Tensor sim =
+      head->score(head->text({texts.pooled.to(torch::kMeta), {}, texts.mask.to(torch::kMeta)}),
+                  head->video({videos.frames.to(torch::kMeta), {}, videos.mask.to(torch::kMeta)}));
   EXPECT_EQ(sim.device().type(), torch::kMeta);
 }
 
@@ -129,7 +134,7 @@ class Naive {
   Tensor joint(const Tensor& t, const Tensor& x) const {
     const Tensor f = placed(x);
     const Tensor j = torch::cat({norm(t, 1).unsqueeze(0), f});  // [T + 1, D]
-    const Tensor logits = attention_logits(j);                 // [H, T + 1, T + 1]
+    const Tensor logits = attention_logits(j);                  // [H, T + 1, T + 1]
     const Tensor w = weights(logits.select(1, 0).slice(1, 1).mean(0));
     const Tensor v = split(linear(j, "cross_attn.v_proj"));
     const Tensor mixed = logits.softmax(-1).matmul(v).transpose(0, 1).flatten(1);  // [T + 1, D]
@@ -173,7 +178,9 @@ class Naive {
     Tensor result = x.clone();
     for (int64_t p = 0; p < x.size(1); ++p) {
       for (int64_t i = 0; i < d / 2; ++i) {
-        const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
+        const double angle =
+            static_cast<double>(p) *
+            std::pow(10000.0, -2.0 * static_cast<double>(i) / static_cast<double>(d));
         const Tensor a = x.select(1, p).select(-1, 2 * i), b = x.select(1, p).select(-1, 2 * i + 1);
         result.select(1, p).select(-1, 2 * i).copy_(a * std::cos(angle) - b * std::sin(angle));
         result.select(1, p).select(-1, 2 * i + 1).copy_(a * std::sin(angle) + b * std::cos(angle));
@@ -189,7 +196,8 @@ class Naive {
     if (temporal_ == "relative") {
       for (int64_t a = 0; a < j.size(0); ++a) {
         for (int64_t b = 0; b < j.size(0); ++b) {
-          logits.select(1, a).select(1, b).add_(weight("temporal.distances").select(1, b - a + kFrames));
+          logits.select(1, a).select(1, b).add_(
+              weight("temporal.distances").select(1, b - a + kFrames));
         }
       }
     }
@@ -254,13 +262,16 @@ std::vector<Case> oracle_cases() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(Grid, AttentionOracle, testing::ValuesIn(oracle_cases()), [](const auto& p) {
-  return fmt::format("{}_{}_k{}_h{}", p.param.head, p.param.temporal, p.param.topk, p.param.heads);
-});
+INSTANTIATE_TEST_SUITE_P(Grid, AttentionOracle, testing::ValuesIn(oracle_cases()),
+                         [](const auto& p) {
+                           return fmt::format("{}_{}_k{}_h{}", p.param.head, p.param.temporal,
+                                              p.param.topk, p.param.heads);
+                         });
 
 TEST(TopK, IsTheCosineWithTheMeanOfTheNearestFrames) {
   torch::manual_seed(5);
-  const auto head = make_head({"topk", options_of("topk", "", 2, 0)}, {.width = kWidth, .frames = kFrames});
+  const auto head =
+      make_head({"topk", options_of("topk", "", 2, 0)}, {.width = kWidth, .frames = kFrames});
   const auto texts = random_texts();
   const auto videos = random_videos();
   const Tensor sim = head->score(head->text(texts), head->video(videos));
@@ -271,7 +282,8 @@ TEST(TopK, IsTheCosineWithTheMeanOfTheNearestFrames) {
     for (int64_t i = 0; i < kTexts; ++i) {
       const Tensor best = std::get<1>(x.matmul(texts.pooled[i]).topk(2));
       const Tensor pooled = x.index_select(0, best).mean(0);
-      EXPECT_NEAR(sim[i][j].item<float>(), torch::cosine_similarity(texts.pooled[i], pooled, 0).item<float>(), 1e-5);
+      EXPECT_NEAR(sim[i][j].item<float>(),
+                  torch::cosine_similarity(texts.pooled[i], pooled, 0).item<float>(), 1e-5);
     }
   }
 }
@@ -279,11 +291,13 @@ TEST(TopK, IsTheCosineWithTheMeanOfTheNearestFrames) {
 TEST(TopK, LargerThanTheFramesIsRefused) {
   for (const std::string name : {"topk", "cross", "joint"}) {
     try {
-      make_head({name, options_of(name, "none", kFrames + 1, 1)}, {.width = kWidth, .frames = kFrames});
+      make_head({name, options_of(name, "none", kFrames + 1, 1)},
+                {.width = kWidth, .frames = kFrames});
       ADD_FAILURE() << name;
     } catch (const UsageError& error) {
       EXPECT_NE(std::string(error.what()).find("model.head.topk: 7 is more than the 6 frames"),
-                std::string::npos) << error.what();
+                std::string::npos)
+          << error.what();
     }
   }
 }

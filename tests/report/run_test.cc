@@ -1,6 +1,7 @@
 #include "vtr/report/run.h"
 
 #include "support/temp_dir.h"
+
 #include "vtr/report/table.h"
 
 #include <gtest/gtest.h>

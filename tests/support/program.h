@@ -21,7 +21,8 @@ Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit
 Outcome signal_program(const std::vector<std::string>& arguments, const std::filesystem::path& file,
                        size_t lines, int signal);
 
-// A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made there.
+// A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made
+// there.
 std::string write_tiny_experiment(const TempDir& dir, int train, int test);
 
 // The "loss" of every line of a run's metrics.jsonl, as text: equal text is equal to the bit.

@@ -1,10 +1,9 @@
 // A fresh folder that goes away with the object.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
+#include <stdlib.h>
 #include <string>
 
 namespace vtr::test {

@@ -1,6 +1,7 @@
 #include "vtr/train/checkpoint.h"
 
 #include "support/temp_dir.h"
+
 #include "vtr/core/error.h"
 
 #include <gtest/gtest.h>

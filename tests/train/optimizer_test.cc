@@ -1,6 +1,7 @@
 #include "optimizer.h"
 
 #include "support/tensor_near.h"
+
 #include "vtr/core/error.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +12,8 @@ namespace {
 
 using test::tensor_near;
 
-// Two trees, as the retriever has them: "clip." with the encoders' rate and "head." with the head's.
+// Two trees, as the retriever has them: "clip." with the encoders' rate and "head." with the
+// head's.
 struct Net : torch::nn::Module {
   Net() {
     register_module("clip", clip);
@@ -40,7 +42,8 @@ TEST(AdamW, EqualsLibTorchsOverTenSteps) {
   AdamW optimizer(ours, options());
   std::vector<torch::optim::OptimizerParamGroup> groups;
   for (const auto& p : theirs.named_parameters()) {
-    auto group = std::make_unique<torch::optim::AdamWOptions>(p.key().starts_with("clip.") ? 1e-3 : 1e-2);
+    auto group =
+        std::make_unique<torch::optim::AdamWOptions>(p.key().starts_with("clip.") ? 1e-3 : 1e-2);
     group->betas({0.9, 0.98}).eps(1e-6).weight_decay(p.value().dim() >= 2 ? 0.2 : 0);
     groups.emplace_back(std::vector<Tensor>{p.value()}, std::move(group));
   }

@@ -6,8 +6,8 @@
 //     void fields(auto& f) { f("epochs", epochs, "passes over the training set", at_least(1)); }
 //     void check(const std::string& path) const;   // optional: what spans several fields
 //   };
-//   auto options = config::read<TrainOptions>(node, "train");   // unknown keys refused by full path
-//   config::Node resolved = config::write(options);
+//   auto options = config::read<TrainOptions>(node, "train");   // unknown keys refused by full
+//   path config::Node resolved = config::write(options);
 #pragma once
 
 #include <yaml-cpp/yaml.h>
@@ -23,7 +23,8 @@ namespace vtr::config {
 
 using Node = YAML::Node;
 
-// One of a table, with its own options, which only the chosen entry can read: {name: joint, topk: 4}.
+// One of a table, with its own options, which only the chosen entry can read: {name: joint, topk:
+// 4}.
 struct Choice {
   std::string name;
   Node options;
@@ -50,14 +51,19 @@ struct Probe {
   void operator()(const char*, auto&, const char*, const Limits& = {}) {}
 };
 template <class T>
-concept Struct = requires(T& t, Probe& probe) { t.fields(probe); };
+concept Struct = requires(T& t, Probe& probe) {
+  t.fields(probe);
+};
 template <class T>
-concept Checked = requires(const T& t) { t.check(std::string()); };
+concept Checked = requires(const T& t) {
+  t.check(std::string());
+};
 
 void read_value(const Node& node, const std::string& path, const Limits& limits, bool& value);
 void read_value(const Node& node, const std::string& path, const Limits& limits, int64_t& value);
 void read_value(const Node& node, const std::string& path, const Limits& limits, double& value);
-void read_value(const Node& node, const std::string& path, const Limits& limits, std::string& value);
+void read_value(const Node& node, const std::string& path, const Limits& limits,
+                std::string& value);
 void read_value(const Node& node, const std::string& path, const Limits& limits, Choice& value);
 void read_value(const Node& node, const std::string& path, const Limits& limits,
                 std::vector<std::string>& value);
@@ -70,7 +76,8 @@ Node write_value(const std::vector<std::string>& value);
 std::string inline_text(const Node& node);
 std::string limits_text(const Limits& limits);
 void require_map(const Node& node, const std::string& path);
-void refuse_unknown(const Node& node, const std::string& path, const std::vector<std::string>& known);
+void refuse_unknown(const Node& node, const std::string& path,
+                    const std::vector<std::string>& known);
 inline std::string join(const std::string& path, const std::string& name) {
   return path.empty() ? name : path + "." + name;
 }
@@ -117,7 +124,8 @@ struct Helper {
       Helper inner{rows, join(path, name)};
       value.fields(inner);
     } else {
-      rows.push_back({join(path, name), inline_text(write_value(value)), help + limits_text(limits)});
+      rows.push_back(
+          {join(path, name), inline_text(write_value(value)), help + limits_text(limits)});
     }
   }
 };
@@ -162,7 +170,8 @@ std::vector<Row> help(const std::string& path) {
 
 // The options side of a table entry, for those who do not know its type.
 struct Schema {
-  std::function<Node(const Node&, const std::string& path)> resolve;  // checks, and fills defaults in
+  std::function<Node(const Node&, const std::string& path)>
+      resolve;  // checks, and fills defaults in
   std::function<std::vector<Row>(const std::string& path)> help;
 };
 template <class T>

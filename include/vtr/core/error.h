@@ -27,12 +27,12 @@ class UsageError : public Error {
 
 }  // namespace vtr
 
-#define VTR_CHECK(condition, ...)                               \
-  do {                                                          \
+#define VTR_CHECK(condition, ...)                                   \
+  do {                                                              \
     if (!(condition)) throw ::vtr::Error(fmt::format(__VA_ARGS__)); \
   } while (false)
 
-#define VTR_ASSERT(condition)                                                   \
-  do {                                                                          \
+#define VTR_ASSERT(condition)                                                  \
+  do {                                                                         \
     if (!(condition)) ::vtr::assertion_failed(#condition, __FILE__, __LINE__); \
   } while (false)

@@ -22,11 +22,11 @@ class Rng {
  public:
   explicit Rng(uint64_t seed) : state_(seed) {}
   uint64_t next();
-  uint64_t below(uint64_t n);             // uniform in [0, n), n > 0, without modulo bias
-  double uniform();                       // [0, 1)
+  uint64_t below(uint64_t n);  // uniform in [0, n), n > 0, without modulo bias
+  double uniform();            // [0, 1)
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   template <class T>
-  void shuffle(std::vector<T>& items) {   // Fisher-Yates
+  void shuffle(std::vector<T>& items) {  // Fisher-Yates
     for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
   }
 

@@ -25,7 +25,8 @@ class Table {
     for (const auto& entry : entries_) {
       if (entry.name == name) return entry;
     }
-    throw UsageError(fmt::format("unknown {} '{}' (known: {})", what_, name, fmt::join(names(), ", ")));
+    throw UsageError(
+        fmt::format("unknown {} '{}' (known: {})", what_, name, fmt::join(names(), ", ")));
   }
   std::vector<std::string> names() const {
     std::vector<std::string> result;

@@ -1,5 +1,5 @@
-// Batches, decoded ahead by worker threads and handed out in order. What a batch holds is a function
-// of (seed, step) alone, whatever the number of workers.
+// Batches, decoded ahead by worker threads and handed out in order. What a batch holds is a
+// function of (seed, step) alone, whatever the number of workers.
 //
 //   TrainLoader loader(train, tokenizer, settings, 32, first_step);
 //   for (int64_t step = first_step; step < steps; ++step) { Batch batch = loader.next(); ... }
@@ -41,8 +41,8 @@ struct LoaderSettings {
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,
                    int64_t max_words);
 
-// Shuffled (video, caption) pairs, epoch after epoch; the last, smaller batch of an epoch is left out
-// unless it is the only one.
+// Shuffled (video, caption) pairs, epoch after epoch; the last, smaller batch of an epoch is left
+// out unless it is the only one.
 class TrainLoader {
  public:
   TrainLoader(const Manifest& manifest, const text::Tokenizer& tokenizer,
@@ -56,8 +56,8 @@ class TrainLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-// Every video of a manifest once, in order, with the evaluation's sampling and crop. One that cannot
-// be read is an Error, or, with data.on_error: skip, has no row and stands in `skipped`.
+// Every video of a manifest once, in order, with the evaluation's sampling and crop. One that
+// cannot be read is an Error, or, with data.on_error: skip, has no row and stands in `skipped`.
 class VideoLoader {
  public:
   VideoLoader(const Manifest& manifest, const LoaderSettings& settings, int64_t batch);

@@ -21,9 +21,9 @@ struct Record {
 };
 
 struct Manifest {
-  std::string name;             // dataset and split as asked for: "msrvtt 1k-A"
+  std::string name;  // dataset and split as asked for: "msrvtt 1k-A"
   std::vector<Record> videos;
-  int64_t captions() const;     // in all
+  int64_t captions() const;  // in all
 };
 
 struct DataOptions {
@@ -63,8 +63,8 @@ enum class Split { train, val, test };
 
 struct DatasetEntry {
   std::string name, summary;
-  std::string (*describe)(const DataOptions&);                       // where it looks, for errors
-  Manifest (*read)(const DataOptions&, const std::string& split);    // `split` as options name it
+  std::string (*describe)(const DataOptions&);                     // where it looks, for errors
+  Manifest (*read)(const DataOptions&, const std::string& split);  // `split` as options name it
 };
 
 const Table<DatasetEntry>& datasets();

@@ -16,7 +16,8 @@ struct EvalOptions {
   std::string precision = "fp32";
   void fields(auto& f) {
     f("batch", batch, "videos encoded at once", config::at_least(1));
-    f("workspace_mb", workspace_mb, "memory for scoring a block of texts x videos", config::at_least(1));
+    f("workspace_mb", workspace_mb, "memory for scoring a block of texts x videos",
+      config::at_least(1));
     f("precision", precision, "arithmetic", config::one_of({"fp32", "bf16", "fp16"}));
   }
 };

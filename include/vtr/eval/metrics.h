@@ -1,8 +1,8 @@
 // Retrieval metrics from a similarity matrix.
 //
-// Tie policy: the rank of a video among equal scores is the mean of the places they share (two equal
-// best: rank 1.5), so a model that gives everything one score is at the middle, and R@1 counts a
-// query only when its video stands alone in front. NaN is refused.
+// Tie policy: the rank of a video among equal scores is the mean of the places they share (two
+// equal best: rank 1.5), so a model that gives everything one score is at the middle, and R@1
+// counts a query only when its video stands alone in front. NaN is refused.
 #pragma once
 
 #include "vtr/core/tensor.h"

@@ -1,5 +1,5 @@
-// What encoders give and heads take. Letters: B batch, L tokens, T frames, P patches, D joint width,
-// N texts, M videos. All features are un-normalised, as they leave the encoder's projection.
+// What encoders give and heads take. Letters: B batch, L tokens, T frames, P patches, D joint
+// width, N texts, M videos. All features are un-normalised, as they leave the encoder's projection.
 #pragma once
 
 #include "vtr/core/tensor.h"
@@ -29,9 +29,10 @@ class State {
   using Items = std::vector<std::pair<std::string, Tensor>>;
   State() = default;
   State(Items items) : items_(std::move(items)) {}
-  const Tensor& operator[](const std::string& name) const;  // aborts when there is none of that name
-  int64_t size() const;                                     // items; 0 when empty
-  State slice(int64_t begin, int64_t end) const;            // the same storage
+  const Tensor& operator[](
+      const std::string& name) const;             // aborts when there is none of that name
+  int64_t size() const;                           // items; 0 when empty
+  State slice(int64_t begin, int64_t end) const;  // the same storage
   static State cat(const std::vector<State>& parts);
   const Items& items() const { return items_; }
 

@@ -17,7 +17,8 @@ struct ModelOptions {
   config::Choice head{"joint", {}};
   void fields(auto& f) {
     f("weights", weights,
-      "CLIP weights: a TorchScript archive, a Hugging Face folder or safetensors; empty: from scratch");
+      "CLIP weights: a TorchScript archive, a Hugging Face folder or safetensors; empty: from "
+      "scratch");
     f("encoder", encoder, "encoders and their options (vtr list encoders)");
     f("head", head, "retrieval head and its options (vtr list heads)");
   }
@@ -36,9 +37,10 @@ class Retriever : public torch::nn::Module {
  public:
   Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head, const PixelNorm& norm);
 
-  TextState text(const Tensor& ids, const Tensor& mask);         // [B, L] int64, [B, L] bool
-  VideoFeatures encode(const Tensor& pixels, const Tensor& mask);  // [B, T, 3, R, R] uint8, [B, T] bool
-  VideoState video(const Tensor& pixels, const Tensor& mask);      // the head's, of the features
+  TextState text(const Tensor& ids, const Tensor& mask);  // [B, L] int64, [B, L] bool
+  VideoFeatures encode(const Tensor& pixels,
+                       const Tensor& mask);                    // [B, T, 3, R, R] uint8, [B, T] bool
+  VideoState video(const Tensor& pixels, const Tensor& mask);  // the head's, of the features
   Encoders& encoders() { return *encoders_; }
   Head& head() { return *head_; }
   c10::Device device();

@@ -13,9 +13,9 @@
 namespace vtr::train {
 
 struct TrainState {
-  int64_t step = 0;            // updates done
-  double best = -1;            // the best validation metric so far; -1: none
-  double loss_scale = 65536;   // of fp16
+  int64_t step = 0;           // updates done
+  double best = -1;           // the best validation metric so far; -1: none
+  double loss_scale = 65536;  // of fp16
   void fields(auto& f) {
     f("step", step, "updates done");
     f("best", best, "best validation metric");

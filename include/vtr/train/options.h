@@ -40,14 +40,17 @@ struct TrainOptions {
     f("eps", eps, "AdamW", at_least(0));
     f("warmup", warmup, "part of all steps over which the rate rises linearly", between(0, 1));
     f("schedule", schedule, "after the warm-up", one_of({"cosine", "linear", "constant"}));
-    f("clip_norm", clip_norm, "largest norm of all gradients together; 0: no clipping", at_least(0));
+    f("clip_norm", clip_norm, "largest norm of all gradients together; 0: no clipping",
+      at_least(0));
     f("precision", precision, "arithmetic of the forward pass; master weights stay fp32",
       one_of({"fp32", "bf16", "fp16"}));
     f("freeze", freeze, "parameters that stay, by name with * for any text: [clip.visual.*]");
     f("encode_once", encode_once,
-      "keep every training video's features: for frozen image towers and frames nothing random touches");
+      "keep every training video's features: for frozen image towers and frames nothing random "
+      "touches");
     f("loss", loss, "loss and its options (vtr list losses)");
-    f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: every epoch", at_least(0));
+    f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: every epoch",
+      at_least(0));
     f("eval_every", eval_every, "steps between validations; 0: every epoch", at_least(0));
     f("keep", keep, "checkpoints kept beside the best one", at_least(1));
   }

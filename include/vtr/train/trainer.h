@@ -1,5 +1,5 @@
-// The training loop over parts that were built outside: encode, score, loss, backward, clip, update;
-// around it, validation, checkpoints and the log.
+// The training loop over parts that were built outside: encode, score, loss, backward, clip,
+// update; around it, validation, checkpoints and the log.
 #pragma once
 
 #include "vtr/data/loader.h"

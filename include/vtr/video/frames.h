@@ -52,8 +52,8 @@ struct Frames {
   std::vector<uint8_t> pixels;  // [T, 3, R, R], RGB
 };
 
-// The indices of the T sampled frames of a video of n >= 1 frames, ascending; when n < T, each frame
-// once (so fewer than T).
+// The indices of the T sampled frames of a video of n >= 1 frames, ascending; when n < T, each
+// frame once (so fewer than T).
 std::vector<int64_t> sample_indices(int64_t n, const Request& request);
 
 // Decodes `path` from its start and returns the sampled frames. A frame count the container states

@@ -46,7 +46,8 @@ Captions captions_of(const Story& story, const ShapesOptions& options, uint64_t 
     return {all, all.front()};
   }
   Rng rng(seed);
-  Captions captions{ordered_captions(story), object_name(story.objects[rng.below(story.objects.size())])};
+  Captions captions{ordered_captions(story),
+                    object_name(story.objects[rng.below(story.objects.size())])};
   rng.shuffle(captions.ordered);  // the first one is the test's
   return captions;
 }

@@ -7,8 +7,8 @@
 namespace vtr::models {
 
 const Table<HeadEntry>& heads() {
-  static const Table<HeadEntry> table(
-      "head", {mean_pool_head(), topk_head(), cross_head(), joint_head()});
+  static const Table<HeadEntry> table("head",
+                                      {mean_pool_head(), topk_head(), cross_head(), joint_head()});
   return table;
 }
 
@@ -36,8 +36,10 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
 
 void check_topk(int64_t topk, const HeadContext& context) {
   if (topk > context.frames) {
-    throw UsageError(fmt::format("model.head.topk: {} is more than the {} frames of a video "
-                                 "(video.frames)", topk, context.frames));
+    throw UsageError(
+        fmt::format("model.head.topk: {} is more than the {} frames of a video "
+                    "(video.frames)",
+                    topk, context.frames));
   }
 }
 

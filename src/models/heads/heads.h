@@ -13,9 +13,9 @@ HeadEntry joint_head();
 // Throws UsageError when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
 
-// relevance [N, M, T] with -inf where there is no frame (mask [M, T] false) or where the frame is not
-// among the K most relevant; ties go to one frame, so that exactly K are kept. Every video has at
-// least one frame.
+// relevance [N, M, T] with -inf where there is no frame (mask [M, T] false) or where the frame is
+// not among the K most relevant; ties go to one frame, so that exactly K are kept. Every video has
+// at least one frame.
 Tensor select_topk(const Tensor& relevance, const Tensor& mask, int64_t topk);
 
 }  // namespace vtr::models

@@ -38,7 +38,8 @@ torch::nn::Linear near_identity(int64_t width, double noise) {
   torch::nn::Linear linear(width, width);
   const torch::NoGradGuard no_grad;
   torch::nn::init::eye_(linear->weight);
-  linear->weight.add_(torch::randn_like(linear->weight), noise / std::sqrt(static_cast<double>(width)));
+  linear->weight.add_(torch::randn_like(linear->weight),
+                      noise / std::sqrt(static_cast<double>(width)));
   linear->bias.zero_();
   return linear;
 }
@@ -54,9 +55,9 @@ struct ProjectionsImpl : torch::nn::Module {
 };
 TORCH_MODULE(Projections);
 
-// What `cross` and `joint` share: projections, norms, temporal encoding, the relevance of a frame and
-// the tail. With d = D/H the relevance of frame i, averaged over the attention heads, is one inner
-// product: r_i = mean_h (q_s . k_i)_h / sqrt(d) = (q_s . k_i) / (H sqrt(d)).
+// What `cross` and `joint` share: projections, norms, temporal encoding, the relevance of a frame
+// and the tail. With d = D/H the relevance of frame i, averaged over the attention heads, is one
+// inner product: r_i = mean_h (q_s . k_i)_h / sqrt(d) = (q_s . k_i) / (H sqrt(d)).
 class AttentionHead : public Head {
  public:
   AttentionHead(const Options& options, const HeadContext& context)
@@ -69,12 +70,13 @@ class AttentionHead : public Head {
         norm3_(register_module("layer_norm3", norm(context))) {
     check_topk(options.topk, context);
     if (context.width % options.heads != 0) {
-      throw UsageError(fmt::format("model.head.heads: {} does not divide the width {}", options.heads,
-                                   context.width));
+      throw UsageError(fmt::format("model.head.heads: {} does not divide the width {}",
+                                   options.heads, context.width));
     }
-    temporal_ = register_module(
-        "temporal", temporal_encodings().find(options.temporal)
-                        .make({context.width, context.frames, options.heads}));
+    temporal_ =
+        register_module("temporal", temporal_encodings()
+                                        .find(options.temporal)
+                                        .make({context.width, context.frames, options.heads}));
   }
 
  protected:
@@ -120,8 +122,8 @@ class AttentionHead : public Head {
   std::shared_ptr<TemporalEncoding> temporal_;
 };
 
-// The text attends over the frames, which do not see each other. With temporal `none` this is X-Pool:
-// Gorti et al., CVPR 2022.
+// The text attends over the frames, which do not see each other. With temporal `none` this is
+// X-Pool: Gorti et al., CVPR 2022.
 class Cross final : public AttentionHead {
  public:
   using AttentionHead::AttentionHead;
@@ -140,13 +142,15 @@ class Cross final : public AttentionHead {
   Tensor score(const TextState& text, const VideoState& video) override {
     const Tensor bias = temporal_->bias(video["mask"].size(1));
     const Tensor left = relevance(text["q"], video["k"], bias, video["mask"]).isinf();  // [N, M, T]
-    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);                     // [1, H, N, d]
-    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});                           // [M, H, d, T]
-    const Tensor v = split(video["v"]).transpose(1, 2);                                 // [M, H, T, d]
-    Tensor logits = q.matmul(k) * head_scale();                                         // [M, H, N, T]
+    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);  // [1, H, N, d]
+    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});        // [M, H, d, T]
+    const Tensor v = split(video["v"]).transpose(1, 2);              // [M, H, T, d]
+    Tensor logits = q.matmul(k) * head_scale();                      // [M, H, N, T]
     if (bias.defined()) logits = logits + bias.select(1, 0).slice(1, 1).unsqueeze(1);
-    const Tensor a = logits.masked_fill(left.transpose(0, 1).unsqueeze(1),
-                                        -std::numeric_limits<double>::infinity()).softmax(-1);
+    const Tensor a = logits
+                         .masked_fill(left.transpose(0, 1).unsqueeze(1),
+                                      -std::numeric_limits<double>::infinity())
+                         .softmax(-1);
     return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
   }
 
@@ -155,30 +159,33 @@ class Cross final : public AttentionHead {
   }
 };
 
-// Joint text-frame cross-modal attention, our reading of Dong, Li, Ba and Tan, "Video-Text Retrieval
-// Method Based on Cross-Modal Attention Mechanism", 2026: one attention over J = [s; f_1..f_T] whose
-// frame-frame part is temporal and whose text row is the relevance that pools.
-//   h_i = f_i + W_o sum_j a_ij v_j + b_o,   pooled = sum_i w_i h_i,   w = softmax of the K largest r_i
+// Joint text-frame cross-modal attention, our reading of Dong, Li, Ba and Tan, "Video-Text
+// Retrieval Method Based on Cross-Modal Attention Mechanism", 2026: one attention over J = [s;
+// f_1..f_T] whose frame-frame part is temporal and whose text row is the relevance that pools.
+//   h_i = f_i + W_o sum_j a_ij v_j + b_o,   pooled = sum_i w_i h_i,   w = softmax of the K largest
+//   r_i
 // Adding the text to the frames' own attention is a rank-1 update: with O_ih the attention's output
 // and l_ih its log-sum-exp over the frames alone (both the video's own),
-//   alpha_ih = sigmoid(q_ih . k_sh / sqrt(d) - l_ih),   sum_j a_ij v_j = (1 - alpha) O_ih + alpha v_sh.
+//   alpha_ih = sigmoid(q_ih . k_sh / sqrt(d) - l_ih),   sum_j a_ij v_j = (1 - alpha) O_ih + alpha
+//   v_sh.
 class Joint final : public AttentionHead {
  public:
-  Joint(const JointOptions& options, const HeadContext& context) : AttentionHead(options, context) {}
+  Joint(const JointOptions& options, const HeadContext& context)
+      : AttentionHead(options, context) {}
 
   TextState text(const TextFeatures& features) override {
     const Tensor s = norm1_(features.pooled);
     return State::Items{{"text", features.pooled},
-                        {"q", attention_->q(s)},          // [N, D]
-                        {"k", split(attention_->k(s))},   // [N, H, d]
+                        {"q", attention_->q(s)},         // [N, D]
+                        {"k", split(attention_->k(s))},  // [N, H, d]
                         {"v", split(attention_->v(s))}};
   }
 
   VideoState video(const VideoFeatures& features) override {
     const Tensor f = placed_frames(features);
-    const Tensor q = temporal_->rotated(split(attention_->q(f)));               // [M, T, H, d]
+    const Tensor q = temporal_->rotated(split(attention_->q(f)));  // [M, T, H, d]
     const Tensor k = temporal_->rotated(split(attention_->k(f)));
-    const Tensor v = split(attention_->v(f)).transpose(1, 2);                   // [M, H, T, d]
+    const Tensor v = split(attention_->v(f)).transpose(1, 2);  // [M, H, T, d]
     Tensor logits = q.transpose(1, 2).matmul(k.permute({0, 2, 3, 1})) * head_scale();
     if (const Tensor bias = temporal_->bias(f.size(1)); bias.defined()) {
       logits = logits + bias.slice(1, 1).slice(2, 1);
@@ -187,25 +194,27 @@ class Joint final : public AttentionHead {
                                 -std::numeric_limits<double>::infinity());
     return State::Items{{"f", f},
                         {"q", q},
-                        {"k", k.flatten(2)},                                    // [M, T, D]
-                        {"o", logits.softmax(-1).matmul(v)},                    // [M, H, T, d]
-                        {"lse", logits.logsumexp(-1)},                          // [M, H, T]
+                        {"k", k.flatten(2)},                  // [M, T, D]
+                        {"o", logits.softmax(-1).matmul(v)},  // [M, H, T, d]
+                        {"lse", logits.logsumexp(-1)},        // [M, H, T]
                         {"mask", features.mask}};
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
     const Tensor bias = temporal_->bias(video["mask"].size(1));
     const Tensor w = relevance(text["q"], video["k"], bias, video["mask"])
-                         .softmax(-1).transpose(0, 1);                          // [M, N, T]
-    const Tensor ks = text["k"].permute({1, 2, 0});                             // [H, d, N]
-    const Tensor vs = text["v"].transpose(0, 1);                                // [H, N, d]
-    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();       // [M, H, T, N]
+                         .softmax(-1)
+                         .transpose(0, 1);                                 // [M, N, T]
+    const Tensor ks = text["k"].permute({1, 2, 0});                        // [H, d, N]
+    const Tensor vs = text["v"].transpose(0, 1);                           // [H, N, d]
+    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();  // [M, H, T, N]
     if (bias.defined()) logits = logits + bias.select(2, 0).slice(1, 1).unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
-    const Tensor taken = w.unsqueeze(1) * alpha;                                // [M, H, N, T]
+    const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]
     const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +
-                         taken.sum(-1, /*keepdim=*/true) * vs;                  // [M, H, N, d]
-    return tail(w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2)), text["text"]);
+                         taken.sum(-1, /*keepdim=*/true) * vs;  // [M, H, N, d]
+    return tail(w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2)),
+                text["text"]);
   }
 
   int64_t pair_bytes() const override {
@@ -216,11 +225,13 @@ class Joint final : public AttentionHead {
 }  // namespace
 
 HeadEntry cross_head() {
-  return head_entry<Cross, Options>("cross", "text-conditioned pooling of the frames (X-Pool's form)");
+  return head_entry<Cross, Options>("cross",
+                                    "text-conditioned pooling of the frames (X-Pool's form)");
 }
 
 HeadEntry joint_head() {
-  return head_entry<Joint, JointOptions>("joint", "joint text-frame cross-modal attention (the paper's)");
+  return head_entry<Joint, JointOptions>("joint",
+                                         "joint text-frame cross-modal attention (the paper's)");
 }
 
 }  // namespace vtr::models

@@ -34,7 +34,8 @@ class MeanPool final : public Head {
 }  // namespace
 
 HeadEntry mean_pool_head() {
-  return head_entry<MeanPool, config::NoOptions>("mean_pool", "mean of the frames (CLIP4Clip meanP)");
+  return head_entry<MeanPool, config::NoOptions>("mean_pool",
+                                                 "mean of the frames (CLIP4Clip meanP)");
 }
 
 }  // namespace vtr::models

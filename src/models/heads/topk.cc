@@ -14,9 +14,9 @@ struct Options {
   }
 };
 
-// The mean of the K frames nearest to the text, without parameters: X-Pool's top-k baseline (Gorti et
-// al., CVPR 2022) and the K of the paper's Table 4. Only inner products of frames are needed: with
-// the frames' Gram matrix G and w = 1 at the chosen frames, sim = (w . r) / sqrt(w^T G w).
+// The mean of the K frames nearest to the text, without parameters: X-Pool's top-k baseline (Gorti
+// et al., CVPR 2022) and the K of the paper's Table 4. Only inner products of frames are needed:
+// with the frames' Gram matrix G and w = 1 at the chosen frames, sim = (w . r) / sqrt(w^T G w).
 class TopK final : public Head {
  public:
   TopK(const Options& options, const HeadContext& context) : options_(options), context_(context) {
@@ -29,8 +29,8 @@ class TopK final : public Head {
 
   VideoState video(const VideoFeatures& features) override {
     const Tensor frames = F::normalize(features.frames, F::NormalizeFuncOptions().dim(-1));
-    return State::Items{{"frames", frames},                                  // [M, T, D]
-                        {"gram", frames.matmul(frames.transpose(1, 2))},     // [M, T, T]
+    return State::Items{{"frames", frames},                               // [M, T, D]
+                        {"gram", frames.matmul(frames.transpose(1, 2))},  // [M, T, T]
                         {"mask", features.mask}};
   }
 
@@ -39,9 +39,9 @@ class TopK final : public Head {
     const int64_t m = frames.size(0), t = frames.size(1);
     const Tensor relevance = text["text"].matmul(frames.flatten(0, 1).t()).view({-1, m, t});
     const Tensor kept = select_topk(relevance, video["mask"], options_.topk);
-    const Tensor w = kept.isfinite().to(relevance.scalar_type());            // [N, M, T]
+    const Tensor w = kept.isfinite().to(relevance.scalar_type());  // [N, M, T]
     const Tensor dot = (w * relevance).sum(-1);
-    const Tensor by_video = w.transpose(0, 1);                               // [M, N, T]
+    const Tensor by_video = w.transpose(0, 1);  // [M, N, T]
     const Tensor square = (by_video.matmul(video["gram"]) * by_video).sum(-1).t();
     return dot * (square + 1e-12).rsqrt();
   }

@@ -14,8 +14,8 @@ constexpr double kScale = 0.3;
 class Learned final : public TemporalEncoding {
  public:
   explicit Learned(const TemporalContext& context)
-      : positions_(register_parameter(
-            "positions", kScale * torch::randn({context.frames, context.width}))) {}
+      : positions_(register_parameter("positions",
+                                      kScale * torch::randn({context.frames, context.width}))) {}
   Tensor added(int64_t frames) override { return positions_.slice(0, 0, frames); }
 
  private:
@@ -33,7 +33,8 @@ Tensor angles(int64_t positions, int64_t n) {
 class Sinusoidal final : public TemporalEncoding {
  public:
   explicit Sinusoidal(const TemporalContext& context) {
-    VTR_CHECK(context.width % 2 == 0, "sinusoidal positions need an even width, not {}", context.width);
+    VTR_CHECK(context.width % 2 == 0, "sinusoidal positions need an even width, not {}",
+              context.width);
     const Tensor a = angles(context.frames, context.width);
     waves_ = register_buffer("waves", torch::stack({a.sin(), a.cos()}, -1).flatten(1));
     scale_ = register_parameter("scale", torch::full({}, kScale * std::sqrt(2.0)));
@@ -45,8 +46,8 @@ class Sinusoidal final : public TemporalEncoding {
   Tensor scale_;
 };
 
-// Rotary embedding: Su et al., RoFormer, 2021. Neighbouring pairs of a head's channels are turned by
-// the position; the text, at position 0, stays.
+// Rotary embedding: Su et al., RoFormer, 2021. Neighbouring pairs of a head's channels are turned
+// by the position; the text, at position 0, stays.
 class Rotary final : public TemporalEncoding {
  public:
   explicit Rotary(const TemporalContext& context) {
@@ -57,9 +58,9 @@ class Rotary final : public TemporalEncoding {
     sin_ = register_buffer("sin", a.sin());
   }
   Tensor rotated(const Tensor& x) override {
-    const Tensor pairs = x.unflatten(-1, {-1, 2});                              // [M, T, H, d/2, 2]
+    const Tensor pairs = x.unflatten(-1, {-1, 2});  // [M, T, H, d/2, 2]
     const Tensor even = pairs.select(-1, 0), odd = pairs.select(-1, 1);
-    const Tensor c = cos_.slice(0, 0, x.size(1)).unsqueeze(1);                  // [T, 1, d/2]
+    const Tensor c = cos_.slice(0, 0, x.size(1)).unsqueeze(1);  // [T, 1, d/2]
     const Tensor s = sin_.slice(0, 0, x.size(1)).unsqueeze(1);
     return torch::stack({even * c - odd * s, even * s + odd * c}, -1).flatten(-2);
   }
@@ -74,8 +75,8 @@ class Relative final : public TemporalEncoding {
  public:
   explicit Relative(const TemporalContext& context)
       : frames_(context.frames),
-        distances_(register_parameter(
-            "distances", torch::zeros({context.heads, 2 * context.frames + 1}))) {}
+        distances_(register_parameter("distances",
+                                      torch::zeros({context.heads, 2 * context.frames + 1}))) {}
   Tensor bias(int64_t frames) override {
     const Tensor position = torch::arange(frames + 1, distances_.options().dtype(torch::kLong));
     const Tensor index = position.unsqueeze(0) - position.unsqueeze(1) + frames_;  // key - query
