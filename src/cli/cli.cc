@@ -82,8 +82,6 @@ int run(std::vector<std::string> arguments) {
     return action();
   } catch (const CLI::ParseError& error) {
     return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
-  } catch (const UsageError& error) {
-    return report(error.what(), kUsage);
   } catch (const c10::Error& error) {
     return report(error.what_without_backtrace(), kFailed);
   } catch (const std::exception& error) {

@@ -4,6 +4,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/eval/paper.h"
+#include "vtr/models/device.h"
 #include "vtr/report/table.h"
 #include "vtr/train/checkpoint.h"
 
@@ -38,9 +39,10 @@ Subject open_subject(const std::string& path, const std::vector<std::string>& ov
   return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder};
 }
 
-std::string head_option(const Experiment& experiment, const char* name, const char* otherwise) {
+template <class T>
+T head_option(const Experiment& experiment, const char* name, const T& otherwise) {
   const config::Node& options = experiment.model.head.options;
-  return options[name] ? options[name].as<std::string>() : otherwise;
+  return options[name] ? options[name].as<T>() : otherwise;
 }
 
 // A row a script can rely on: who, on what, which way, and the figures.
@@ -49,8 +51,8 @@ report::Record to_record(const Subject& subject, const std::string& direction,
   const auto& e = subject.experiment;
   return {{"run", subject.label},
           {"head", e.model.head.name},
-          {"temporal", head_option(e, "temporal", "none")},
-          {"topk", head_option(e, "topk", "0")},
+          {"temporal", head_option(e, "temporal", std::string("none"))},
+          {"topk", head_option(e, "topk", int64_t{0})},
           {"dataset", e.data.dataset},
           {"captions", e.data.test},
           {"direction", direction},
@@ -68,11 +70,12 @@ report::Record to_record(const Subject& subject, const std::string& direction,
 
 std::vector<report::Record> evaluate(Subject subject, const std::vector<std::string>& splits) {
   auto& e = subject.experiment;
+  models::open_device(e.device);  // its libraries go before any weights are read
   if (subject.checkpoint) {
     VTR_CHECK(fs::exists(e.data.root), "data.root: {}: no such folder; give data.root=DIR",
               e.data.root);
   } else {
-    resolve_inputs(e);
+    resolve_inputs(e, /*read_weights=*/true);
   }
   const auto model = build_model(e, /*load_weights=*/!subject.checkpoint);
   if (subject.checkpoint) train::load_model(*model, *subject.checkpoint);
@@ -126,8 +129,9 @@ int evaluate_all(const Flags& flags) {
   if (flags.runs.empty()) {
     subjects.push_back(
         {flags.config, read_experiment(flags.config, flags.overrides), std::nullopt});
-  } else if (!flags.config.empty()) {
-    throw UsageError("--run and --config: give one of them; a run has its own configuration");
+  } else {
+    VTR_CHECK(flags.config.empty(),
+              "--run and --config: give one of them; a run has its own configuration");
   }
   for (const auto& run : flags.runs) subjects.push_back(open_subject(run, flags.overrides));
   std::vector<report::Record> rows;
@@ -142,9 +146,11 @@ Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
   app.add_option("--run", flags->runs,
-                 "a run's folder or one checkpoint; may be given several times");
+                 "a run's folder or one checkpoint; may be given several times")
+      ->allow_extra_args(false);
   app.add_option("--split", flags->splits,
-                 "test split instead of data.test; may be given several times");
+                 "test split instead of data.test; may be given several times")
+      ->allow_extra_args(false);
   app.add_option("--json", flags->json, "write the rows there too, as a list of objects");
   return [flags] { return evaluate_all(*flags); };
 }

@@ -10,11 +10,13 @@
 #include <torch/version.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 
 namespace vtr::cli {
 
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
-  if (config.empty()) throw UsageError("--config NAME is needed: a file, or a name in configs/");
+  VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
   const auto tree = config::merge(config::load(config), config::parse_overrides(overrides));
   auto experiment = config::read<Experiment>(tree, "");
   experiment.model = models::resolve(experiment.model, /*read_weights=*/false);
@@ -27,22 +29,32 @@ Experiment read_experiment(const std::string& config, const std::vector<std::str
   return experiment;
 }
 
-void resolve_inputs(Experiment& experiment) {
-  std::vector<std::string> missing;
-  const auto locate = [&](const char* option, const char* what, std::string& path) {
+void resolve_weights(Experiment& experiment, bool read_weights) {
+  auto& weights = experiment.model.weights;
+  if (read_weights && !weights.empty()) {
     try {
-      VTR_CHECK(!path.empty(), "is empty");
-      path = fs::absolute(find_shipped("configs", path)).string();
+      weights = fs::absolute(find_shipped("configs", weights)).string();
     } catch (const Error& error) {
-      missing.push_back(fmt::format("{}: {}; it names {}", option, error.what(), what));
+      throw Error(fmt::format("model.weights: {}; it names the CLIP weights", error.what()));
     }
-  };
-  locate("data.root", "the folder with the annotations and videos", experiment.data.root);
-  if (!experiment.model.weights.empty()) {
-    locate("model.weights", "the CLIP weights", experiment.model.weights);
   }
-  VTR_CHECK(missing.empty(), "{}", fmt::join(missing, "\nvtr: "));
-  experiment.model = models::resolve(experiment.model, /*read_weights=*/true);
+  experiment.model = models::resolve(experiment.model, read_weights);
+}
+
+void resolve_inputs(Experiment& experiment, bool read_weights) {
+  auto& root = experiment.data.root;
+  std::string missing;
+  if (root.empty() || !fs::is_directory(root)) {
+    missing = fmt::format("data.root: {}: no such folder; it names the annotations and videos",
+                          root.empty() ? "(empty)" : root);
+  }
+  try {
+    resolve_weights(experiment, read_weights);
+  } catch (const Error& error) {
+    throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
+  }
+  VTR_CHECK(missing.empty(), "{}", missing);
+  root = fs::absolute(root).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -80,13 +92,23 @@ data::LoaderSettings loader_settings(const Experiment& experiment,
           .seed = static_cast<uint64_t>(experiment.train.seed)};
 }
 
+// As it was typed, its words apart by spaces.
+static std::string command_line() {
+  std::ifstream in("/proc/self/cmdline", std::ios::binary);
+  std::string words(std::istreambuf_iterator<char>(in), {});
+  std::replace(words.begin(), words.end(), '\0', ' ');
+  words.erase(words.find_last_not_of(' ') + 1);
+  return words;
+}
+
 report::Record environment(const Experiment& experiment) {
   return {{"vtr", std::string(VTR_VERSION)},
           {"revision", std::string(VTR_REVISION)},
           {"torch", std::string(TORCH_VERSION)},
           {"device", models::open_device(experiment.device).str()},
           {"cpu capability", std::string(at::get_cpu_capability())},
-          {"threads", static_cast<int64_t>(at::get_num_threads())}};
+          {"threads", static_cast<int64_t>(at::get_num_threads())},
+          {"command", command_line()}};
 }
 
 }  // namespace vtr::cli

@@ -31,12 +31,12 @@ struct Experiment {
 };
 
 // The file with the overrides on it; every choice's options checked and its defaults filled in.
-// UsageError without a file.
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides);
 
-// The sizes of the encoders from model.weights. Throws Error naming everything that is missing, a
-// line each: data.root, model.weights, the tokeniser's file.
-void resolve_inputs(Experiment& experiment);
+// model.weights found, here or in configs/, and, with `read_weights`, the encoders' sizes from it.
+void resolve_weights(Experiment& experiment, bool read_weights);
+// The same, and data.root found. Throws Error naming what is missing, a line each.
+void resolve_inputs(Experiment& experiment, bool read_weights);
 
 // The pieces a model needs to meet data.
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights);

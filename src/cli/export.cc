@@ -22,10 +22,12 @@ int export_encoders(const Flags& flags) {
   VTR_CHECK(flags.overwrite || !fs::exists(flags.out),
             "{}: is there already (--overwrite replaces it)", flags.out);
   const bool from_run = !flags.run.empty();
+  VTR_CHECK(!from_run || flags.config.empty(),
+            "--run and --config: give one of them; a run has its own configuration");
   const std::string config =
       from_run ? (fs::path(flags.run) / "config.yaml").string() : flags.config;
   auto experiment = read_experiment(config, flags.overrides);
-  if (!from_run) experiment.model = models::resolve(experiment.model, /*read_weights=*/true);
+  resolve_weights(experiment, /*read_weights=*/!from_run);
   const auto model = build_model(experiment, /*load_weights=*/!from_run);
   if (from_run) train::load_model(*model, train::chosen_checkpoint(flags.run).folder);
   const fs::path out = flags.out;

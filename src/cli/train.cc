@@ -4,13 +4,14 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/models/device.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
 #include <torch/torch.h>
 
-#include <iostream>
 #include <memory>
+#include <optional>
 
 namespace vtr::cli {
 namespace {
@@ -32,6 +33,7 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.data.workers = e.data.prefetch = e.data.cache_mb = 0;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = 0;
+    e.eval = defaults.eval;
     return config::write(e);
   };
   const auto old = strip(config::read<Experiment>(config::load(saved.string()), ""));
@@ -41,20 +43,24 @@ void check_same(const Experiment& now, const fs::path& saved) {
     VTR_CHECK(
         config::to_text(section.second) == config::to_text(old[key]),
         "{}: its `{}` differs from what is asked for now; give another --run, or leave --config "
-        "out to go on as it was",
+        "and the overrides out to go on as it was",
         saved.string(), key);
   }
 }
 
-// Where the run stands and whether it may be written to; removes it with --overwrite.
-void prepare_run(const Flags& flags) {
-  if (flags.overwrite && !flags.resume) fs::remove_all(flags.run);
-  VTR_CHECK(flags.resume || is_empty(flags.run),
+// Whether the folder may be written to.
+void check_free(const Flags& flags) {
+  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  if (flags.resume || is_empty(flags.run)) return;
+  VTR_CHECK(flags.overwrite,
             "{}: is there already; --resume goes on with it, --overwrite starts it anew",
             flags.run);
+  VTR_CHECK(fs::exists(fs::path(flags.run) / "config.yaml"),
+            "{}: is no run's folder (no config.yaml in it) and is not overwritten", flags.run);
 }
 
-void open_run(const fs::path& run, const Experiment& experiment) {
+void open_run(const fs::path& run, const Flags& flags, const Experiment& experiment) {
+  if (flags.overwrite) fs::remove_all(run);
   fs::create_directories(run);
   log::add_file(run / "log.txt");
   write_file(run / "config.yaml", config::to_text(config::write(experiment)));
@@ -67,9 +73,11 @@ int train(const Flags& given) {
   if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
   auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
-  prepare_run(flags);
-  const auto found = train::latest_checkpoint(flags.run);
-  resolve_inputs(experiment);
+  check_free(flags);
+  models::open_device(experiment.device);  // its libraries go before any weights are read
+  const auto found =
+      flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
+  resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
   if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
 
   const auto seed = static_cast<uint64_t>(experiment.train.seed);
@@ -85,7 +93,7 @@ int train(const Flags& given) {
                           .options = experiment.train,
                           .eval = experiment.eval},
                          flags.run);
-  open_run(flags.run, experiment);  // from here on there is something to keep
+  open_run(flags.run, flags, experiment);  // from here on there is something to keep
   log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
             train_split.videos.size(), train_split.captions(), val_split.videos.size());
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),

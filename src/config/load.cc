@@ -12,7 +12,7 @@ Node parse(const std::string& text, const std::string& where) {
   try {
     return YAML::Load(text);
   } catch (const YAML::Exception& error) {
-    throw UsageError(fmt::format("{}: not valid YAML: {}", where, error.what()));
+    throw Error(fmt::format("{}: not valid YAML: {}", where, error.what()));
   }
 }
 
@@ -23,13 +23,12 @@ fs::path locate(const std::string& name, const fs::path& beside) {
 
 Node load_file(const fs::path& path, std::vector<fs::path> chain) {
   const fs::path canonical = fs::canonical(path);
-  if (std::find(chain.begin(), chain.end(), canonical) != chain.end()) {
-    throw UsageError(fmt::format("{}: its base files lead back to itself", path.string()));
-  }
+  VTR_CHECK(std::find(chain.begin(), chain.end(), canonical) == chain.end(),
+            "{}: its base files lead back to itself", path.string());
   chain.push_back(canonical);
   Node own = parse(read_file(path), path.string());
   if (own.IsNull()) own = Node(YAML::NodeType::Map);
-  if (!own.IsMap()) throw UsageError(fmt::format("{}: a map of options is needed", path.string()));
+  VTR_CHECK(own.IsMap(), "{}: a map of options is needed", path.string());
   const Node base = own["base"];
   Node result(YAML::NodeType::Map);
   if (base) {
@@ -51,6 +50,11 @@ std::string chosen_name(const Node& node) {
 }  // namespace
 
 Node merge(const Node& base, const Node& over) {
+  if (base.IsScalar() && over.IsMap()) {  // `head: joint`, and then an option of it
+    Node named(YAML::NodeType::Map);
+    named["name"] = base;
+    return merge(named, over);
+  }
   const std::string old_name = chosen_name(base);
   const std::string new_name = chosen_name(over);
   if (!base.IsMap() || !over.IsMap() ||
@@ -72,9 +76,8 @@ Node parse_overrides(const std::vector<std::string>& assignments) {
   Node result(YAML::NodeType::Map);
   for (const auto& assignment : assignments) {
     const size_t equals = assignment.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      throw UsageError(fmt::format("'{}': an override is written option=value", assignment));
-    }
+    VTR_CHECK(equals != std::string::npos && equals > 0,
+              "'{}': an override is written option=value", assignment);
     Node value = parse(assignment.substr(equals + 1), assignment);
     std::string path = assignment.substr(0, equals);
     for (size_t dot = path.rfind('.'); dot != std::string::npos; dot = path.rfind('.')) {

@@ -12,7 +12,7 @@ namespace {
 template <class... Args>
 [[noreturn]] void refuse(const std::string& path, fmt::format_string<Args...> format,
                          Args&&... args) {
-  throw UsageError(fmt::format("{}: {}", path, fmt::format(format, std::forward<Args>(args)...)));
+  throw Error(fmt::format("{}: {}", path, fmt::format(format, std::forward<Args>(args)...)));
 }
 
 std::string scalar(const Node& node, const std::string& path, const char* kind) {

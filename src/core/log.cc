@@ -6,10 +6,12 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 namespace vtr::log {
 namespace {
 
-void (*before_line)() = nullptr;
+Hook before_line = nullptr;
 
 spdlog::logger& logger() {
   static spdlog::logger instance = [] {
@@ -45,6 +47,6 @@ void add_file(const std::filesystem::path& path) {
   logger().sinks().push_back(std::move(sink));
 }
 
-void set_before_line(void (*hook)()) { before_line = hook; }
+Hook set_before_line(Hook hook) { return std::exchange(before_line, hook); }
 
 }  // namespace vtr::log

@@ -1,7 +1,6 @@
 #include "vtr/eval/evaluator.h"
 
 #include "vtr/core/error.h"
-#include "vtr/models/precision.h"
 #include "vtr/report/progress.h"
 
 #include <torch/torch.h>
@@ -35,24 +34,25 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
 }
 
 models::TextState encode_texts(models::Retriever& model, const text::Tokenizer& tokenizer,
-                               const std::vector<std::string>& captions, int64_t max_words) {
+                               const std::vector<std::string>& captions, int64_t max_words,
+                               const std::string& precision) {
   constexpr size_t kBatch = 256;
   std::vector<models::State> parts;
   for (size_t i = 0; i < captions.size(); i += kBatch) {
     const std::vector<std::string> some(captions.begin() + i,
                                         captions.begin() + std::min(captions.size(), i + kBatch));
     const auto batch = data::tokenize(tokenizer, some, max_words);
-    parts.push_back(model.text(batch.ids, batch.mask));
+    parts.push_back(model.text(batch.ids, batch.mask, precision));
   }
   return models::State::cat(parts);
 }
 
 models::VideoState encode_videos(models::Retriever& model, data::VideoLoader& loader,
-                                 int64_t videos) {
+                                 int64_t videos, const std::string& precision) {
   report::Progress progress("encode", "videos", videos);
   std::vector<models::State> parts;
   while (auto batch = loader.next()) {
-    parts.push_back(model.video(batch->pixels, batch->mask));
+    parts.push_back(model.video(batch->pixels, batch->mask, precision));
     progress.advance(batch->mask.size(0));
   }
   VTR_CHECK(!parts.empty(), "none of the {} videos could be read", videos);
@@ -68,11 +68,12 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
   const torch::NoGradGuard no_grad;
   const bool was_training = model.is_training();
   model.eval();
-  const models::Autocast autocast(model.device(), options.precision);
   data::VideoLoader loader(manifest, settings, options.batch);
-  const auto videos = encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()));
+  const auto videos =
+      encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()), options.precision);
   const Queries queries = collect_queries(manifest, loader.skipped());
-  const auto texts = encode_texts(model, tokenizer, queries.captions, settings.max_words);
+  const auto texts =
+      encode_texts(model, tokenizer, queries.captions, settings.max_words, options.precision);
   const Tensor sim =
       models::score_blocked(model.head(), texts, videos, {.workspace_mb = options.workspace_mb});
   model.train(was_training);

@@ -5,17 +5,20 @@
 namespace vtr::models {
 
 Autocast::Autocast(c10::Device device, const std::string& precision)
-    : type_(device.type()), on_(precision != "fp32") {
-  if (!on_) return;
-  at::autocast::set_autocast_enabled(type_, true);
-  at::autocast::set_autocast_dtype(type_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
+    : type_(device.type()),
+      was_on_(at::autocast::is_autocast_enabled(type_)),
+      was_type_(at::autocast::get_autocast_dtype(type_)) {
+  at::autocast::set_autocast_enabled(type_, precision != "fp32");
+  if (precision != "fp32") {
+    at::autocast::set_autocast_dtype(type_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
+  }
   at::autocast::increment_nesting();
 }
 
 Autocast::~Autocast() {
-  if (!on_) return;
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
-  at::autocast::set_autocast_enabled(type_, false);
+  at::autocast::set_autocast_enabled(type_, was_on_);
+  at::autocast::set_autocast_dtype(type_, was_type_);
 }
 
 }  // namespace vtr::models

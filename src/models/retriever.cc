@@ -1,5 +1,7 @@
 #include "vtr/models/retriever.h"
 
+#include "vtr/models/precision.h"
+
 #include <torch/torch.h>
 
 namespace vtr::models {
@@ -25,19 +27,30 @@ Retriever::Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> h
       scale_(1 / (255 * torch::tensor(at::ArrayRef<float>(norm.std)).view({3, 1, 1}))),
       shift_(-255 * scale_ * torch::tensor(at::ArrayRef<float>(norm.mean)).view({3, 1, 1})) {}
 
-TextState Retriever::text(const Tensor& ids, const Tensor& mask) {
+TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::string& precision) {
   const c10::Device place = device();
-  return head_->text(encoders_->encode_text(ids.to(place), mask.to(place), {}));
+  TextFeatures features;
+  {
+    const Autocast autocast(place, precision);
+    features = encoders_->encode_text(ids.to(place), mask.to(place), {});
+  }
+  features.pooled = features.pooled.to(torch::kFloat);
+  return head_->text(features);
 }
 
-VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask) {
+VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask,
+                                const std::string& precision) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
   const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
-  return encoders_->encode_video(x, mask.to(place), {});
+  const Autocast autocast(place, precision);
+  VideoFeatures features = encoders_->encode_video(x, mask.to(place), {});
+  features.frames = features.frames.to(torch::kFloat);
+  return features;
 }
 
-VideoState Retriever::video(const Tensor& pixels, const Tensor& mask) {
-  return head_->video(encode(pixels, mask));
+VideoState Retriever::video(const Tensor& pixels, const Tensor& mask,
+                            const std::string& precision) {
+  return head_->video(encode(pixels, mask, precision));
 }
 
 c10::Device Retriever::device() { return encoders_->logit_scale().device(); }

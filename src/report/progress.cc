@@ -30,13 +30,13 @@ Progress::Progress(std::string title, std::string unit, int64_t total, int64_t d
       terminal_(::isatty(STDERR_FILENO) == 1),
       start_(Clock::now()),
       shown_(start_) {
-  if (terminal_) log::set_before_line([] { std::fputs(kEraseLine, stderr); });
+  if (terminal_) outer_ = log::set_before_line([] { std::fputs(kEraseLine, stderr); });
 }
 
 Progress::~Progress() {
   if (!terminal_) return;
   std::fputs(kEraseLine, stderr);
-  log::set_before_line(nullptr);
+  log::set_before_line(outer_);
 }
 
 std::string Progress::line(const std::string& note) const {

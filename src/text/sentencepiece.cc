@@ -21,8 +21,7 @@ struct Options {
     f("lower", lower, "lower-case the text");
   }
   void check(const std::string& path) const {
-    if (model.empty())
-      throw UsageError(path + ".model: the path of a sentencepiece model is needed");
+    if (model.empty()) throw Error(path + ".model: the path of a sentencepiece model is needed");
   }
 };
 

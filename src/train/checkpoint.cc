@@ -27,6 +27,12 @@ std::vector<fs::path> whole_checkpoints(const fs::path& run) {
   return found;
 }
 
+// First what makes it count, so that half a removal leaves none that does.
+void remove_checkpoint(const fs::path& folder) {
+  fs::remove(folder / kDone);
+  fs::remove_all(folder);
+}
+
 fs::path best_of(const fs::path& run) {
   const fs::path link = folder_of(run) / "best";
   return fs::is_symlink(link) ? folder_of(run) / fs::read_symlink(link) : fs::path();
@@ -54,7 +60,7 @@ fs::path save_checkpoint(const fs::path& run, const torch::nn::Module& model,
     write_file(aside / "state.yaml", config::to_text(config::write(state)));
     write_file(aside / kDone, "");
     sync_path(aside);
-    fs::remove_all(folder);  // of the same step, before a resume
+    remove_checkpoint(folder);  // of the same step
     fs::rename(aside, folder);
     sync_path(folder_of(run));
   } catch (const std::exception& error) {
@@ -79,7 +85,7 @@ void prune_checkpoints(const fs::path& run, int64_t keep) {
   auto found = whole_checkpoints(run);
   const fs::path best = best_of(run);
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) {
-    if (found[i] != best) fs::remove_all(found[i]);
+    if (found[i] != best) remove_checkpoint(found[i]);
   }
 }
 

@@ -1,7 +1,6 @@
 #include "features.h"
 
 #include "vtr/core/error.h"
-#include "vtr/models/precision.h"
 #include "vtr/report/progress.h"
 
 #include <torch/torch.h>
@@ -14,7 +13,7 @@ namespace {
 constexpr int64_t kBatch = 32;
 
 void refuse_change(bool changes, const char* why) {
-  if (changes) throw UsageError(fmt::format("train.encode_once: features would change: {}", why));
+  VTR_CHECK(!changes, "train.encode_once: features would change: {}", why);
 }
 
 }  // namespace
@@ -32,13 +31,13 @@ SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
   settings.video.crop = settings.video.train_crop;
   data::VideoLoader loader(manifest, settings, kBatch);
   report::Progress progress("encode", "videos", static_cast<int64_t>(manifest.videos.size()));
-  const models::Autocast autocast(model.device(), precision);
+  model.eval();  // the caller turns training on
   std::vector<Tensor> frames, masks;
   while (auto batch = loader.next()) {
-    const auto features = model.encode(batch->pixels, batch->mask);
+    const auto features = model.encode(batch->pixels, batch->mask, precision);
     refuse_change(features.frames.requires_grad(),
                   "the image tower trains (train.freeze=[clip.visual.*] holds it)");
-    frames.push_back(features.frames.to(torch::kFloat));
+    frames.push_back(features.frames);
     masks.push_back(features.mask);
     progress.advance(batch->mask.size(0));
   }

@@ -14,7 +14,7 @@ struct SplitFeatures {
 };
 
 // Encodes every video of `manifest` with the training's frames. Videos that cannot be read (with
-// data.on_error: skip) are taken out of the manifest. UsageError when the features would change
+// data.on_error: skip) are taken out of the manifest. Error when the features would change
 // from step to step: a random rule on the frames, or an image tower that trains.
 SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
                            data::LoaderSettings settings, const std::string& precision);

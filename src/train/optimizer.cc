@@ -118,7 +118,7 @@ int64_t freeze(torch::nn::Module& model, const std::vector<std::string>& pattern
       if (item.value().requires_grad()) frozen += item.value().numel();
       item.value().set_requires_grad(false);
     }
-    if (!matched) throw UsageError(fmt::format("train.freeze: no parameter matches '{}'", pattern));
+    VTR_CHECK(matched, "train.freeze: no parameter matches '{}'", pattern);
   }
   return frozen;
 }

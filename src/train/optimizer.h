@@ -35,7 +35,7 @@ class AdamW {
 };
 
 // Turns gradients off for the parameters whose names match a pattern (* is any text); a pattern
-// that matches none is a UsageError. Returns how many values are frozen.
+// that matches none is a Error. Returns how many values are frozen.
 int64_t freeze(torch::nn::Module& model, const std::vector<std::string>& patterns);
 
 }  // namespace vtr::train

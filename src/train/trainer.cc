@@ -6,7 +6,6 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
-#include "vtr/models/precision.h"
 #include "vtr/report/progress.h"
 #include "vtr/report/run.h"
 #include "vtr/train/checkpoint.h"
@@ -22,6 +21,7 @@ namespace vtr::train {
 namespace {
 
 const double kMaxLogitScale = std::log(100.0);  // CLIP's clamp
+constexpr int64_t kScaleSteps = 2000;
 
 std::atomic<bool> stop_asked = false;
 
@@ -76,8 +76,10 @@ struct Trainer::Impl {
   losses::Loss loss;
   int64_t steps_per_epoch, total;
   TrainState state;
+  double last_loss = 0;
+  int64_t saved = 0;                      // the step of the last checkpoint
   std::optional<SplitFeatures> features;  // with encode_once
-  std::unique_ptr<report::MetricsLog> metrics;
+  std::unique_ptr<report::MetricsLog> metrics, validations;
 };
 
 Outcome Trainer::Impl::loop() {
@@ -85,11 +87,14 @@ Outcome Trainer::Impl::loop() {
     load_model(parts.model, found->folder);
     optimizer.load_state(models::load_safetensors(found->folder / "optimizer.safetensors"));
     state = found->state;
+    saved = state.step;
     log::info("[train] goes on from {}", found->folder.string());
   }
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
+  if (state.step >= total) return Outcome::finished;
   metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
+  validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
   const StopSignals signals;
   data::Manifest videos = parts.train;
   auto settings = parts.loader;
@@ -101,15 +106,14 @@ Outcome Trainer::Impl::loop() {
   report::Progress progress("train", "steps", total, state.step);
   parts.model.train();
   while (state.step < total && !stop_asked) {
-    const auto record = step(loader.next());
-    metrics->add(record);
-    progress.advance(1, fmt::format("loss {:.4f}", std::get<double>(record[2].second)));
+    metrics->add(step(loader.next()));
+    progress.advance(1, fmt::format("loss {:.4f}", last_loss));
     const bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
   }
-  if (state.step == total) return Outcome::finished;
-  checkpoint(false);
+  if (state.step >= total) return Outcome::finished;
+  if (saved != state.step) checkpoint(false);
   return Outcome::stopped;
 }
 
@@ -119,19 +123,16 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
   torch::manual_seed(
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
   auto& model = parts.model;
-  Tensor sim;  // [B, B]
-  {
-    const models::Autocast autocast(model.device(), options.precision);
-    const auto text = model.text(batch.text.ids, batch.text.mask);
-    const auto video = features ? model.head().video(features->select(batch.video_index))
-                                : model.video(batch.video.pixels, batch.video.mask);
-    sim = model.head().score(text, video);
-  }
+  const auto text = model.text(batch.text.ids, batch.text.mask, options.precision);
+  const auto video = features
+                         ? model.head().video(features->select(batch.video_index))
+                         : model.video(batch.video.pixels, batch.video.mask, options.precision);
+  const Tensor sim = model.head().score(text, video);  // [B, B]
   const Tensor scale = model.encoders().logit_scale();
   const Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
-  const double loss_value = value.item<double>();
-  VTR_CHECK(std::isfinite(loss_value), "step {}: the loss is {} (the last checkpoint is kept)",
-            state.step + 1, loss_value);
+  last_loss = value.item<double>();
+  VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
+            state.step + 1, last_loss);
   const double norm = backward(value);
   const double factor = schedule_factor(options, state.step, total);
   if (std::isfinite(norm)) optimizer.step(factor);
@@ -144,7 +145,7 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return {{"step", state.step},
           {"epoch", static_cast<double>(state.step) / static_cast<double>(steps_per_epoch)},
-          {"loss", loss_value},
+          {"loss", last_loss},
           {"lr", options.lr * factor},
           {"encoder_lr", options.encoder_lr * factor},
           {"grad_norm", std::isfinite(norm) ? norm : -1.0},
@@ -153,7 +154,8 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
 }
 
 // Gradients of the loss, clipped to clip_norm; returns their norm before clipping. In fp16 they are
-// scaled up on the way, and a norm that overflows skips the update and halves the scale.
+// scaled up on the way; a norm that overflows skips the update and halves the scale, which doubles
+// every kScaleSteps.
 double Trainer::Impl::backward(const Tensor& value) {
   const bool scaled = options.precision == "fp16";
   optimizer.zero_grad();
@@ -166,7 +168,10 @@ double Trainer::Impl::backward(const Tensor& value) {
     VTR_CHECK(scaled && state.loss_scale > 1,
               "step {}: a gradient is not finite (the last checkpoint is kept)", state.step + 1);
     state.loss_scale /= 2;
-  } else if (options.clip_norm > 0 && norm > options.clip_norm) {
+    return norm;
+  }
+  if (scaled && (state.step + 1) % kScaleSteps == 0) state.loss_scale *= 2;
+  if (options.clip_norm > 0 && norm > options.clip_norm) {
     at::_foreach_mul_(gradients, options.clip_norm / (norm + 1e-6));
   }
   return norm;
@@ -177,13 +182,12 @@ bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
   const auto result =
       eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
-  metrics->add({{"step", state.step},
-                {"event", "validation"},
-                {"queries", result.t2v.queries},
-                {"t2v R@1", result.t2v.r1},
-                {"t2v R@5", result.t2v.r5},
-                {"t2v MnR", result.t2v.mnr},
-                {"v2t R@1", result.v2t.r1}});
+  validations->add({{"step", state.step},
+                    {"queries", result.t2v.queries},
+                    {"t2v R@1", result.t2v.r1},
+                    {"t2v R@5", result.t2v.r5},
+                    {"t2v MnR", result.t2v.mnr},
+                    {"v2t R@1", result.v2t.r1}});
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries)", state.step,
             result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries);
   // R@1 first; the mean rank settles equal ones.
@@ -197,6 +201,7 @@ void Trainer::Impl::checkpoint(bool best) {
   const fs::path folder = save_checkpoint(run, parts.model, optimizer.state(), state);
   if (best) mark_best(folder);
   prune_checkpoints(run, options.keep);
+  saved = state.step;
 }
 
 Trainer::Trainer(const Parts& parts, const fs::path& run)

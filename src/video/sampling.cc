@@ -26,8 +26,8 @@ std::vector<int64_t> sample_indices(int64_t n, const Request& request) {
       const int64_t end = (i + 1) * n / wanted;
       index = begin + static_cast<int64_t>(rng.below(static_cast<uint64_t>(end - begin)));
     } else {
-      throw UsageError(fmt::format("unknown sampling rule '{}' (known: {})", request.sampling,
-                                   fmt::join(sampling_rules().values, ", ")));
+      throw Error(fmt::format("unknown sampling rule '{}' (known: {})", request.sampling,
+                              fmt::join(sampling_rules().values, ", ")));
     }
   }
   return indices;

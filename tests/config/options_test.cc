@@ -37,7 +37,7 @@ struct Outer {
 std::string refusal(const std::string& yaml) {
   try {
     read<Outer>(YAML::Load(yaml), "top");
-  } catch (const UsageError& error) {
+  } catch (const Error& error) {
     return error.what();
   }
   return "accepted";
@@ -94,6 +94,8 @@ TEST(Load, AnotherNameDropsTheOldChoicesOptions) {
   const Node base = YAML::Load("head: {name: joint, topk: 4}");
   EXPECT_EQ(to_text(merge(base, parse_overrides({"head.name=mean_pool"}))),
             "head:\n  name: mean_pool\n");
+  EXPECT_EQ(to_text(merge(YAML::Load("head: topk"), parse_overrides({"head.topk=2"}))),
+            "head:\n  name: topk\n  topk: 2\n");
   EXPECT_EQ(merge(base, parse_overrides({"head.topk=2"}))["head"]["name"].as<std::string>(),
             "joint");
   EXPECT_EQ(merge(base, parse_overrides({"head.name=joint"}))["head"]["topk"].as<int>(), 4);
@@ -112,7 +114,7 @@ TEST(Load, FaultsNameTheirFile) {
       EXPECT_NE(std::string(error.what()).find(name), std::string::npos) << error.what();
     }
   }
-  EXPECT_THROW(parse_overrides({"no-equals"}), UsageError);
+  EXPECT_THROW(parse_overrides({"no-equals"}), Error);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ TEST(Table, AnUnknownNameIsRefusedWithTheKnownOnes) {
   try {
     table.find("c");
     ADD_FAILURE();
-  } catch (const UsageError& error) {
+  } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "unknown thing 'c' (known: a, b)");
   }
 }

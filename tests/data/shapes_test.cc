@@ -140,7 +140,7 @@ TEST(Shapes, OnlyAnOlderBenchmarkIsOverwrittenAndOnlyOnDemand) {
   test::TempDir dir;
   ShapesOptions options{.train = 3, .test = 0, .stills = true};
   make_shapes(dir / "a", options);
-  test::expect_error([&] { make_shapes(dir / "a", options); }, "overwrite=true");
+  test::expect_error([&] { make_shapes(dir / "a", options); }, "--overwrite");
   options.overwrite = true;
   options.train = 2;
   make_shapes(dir / "a", options);

@@ -27,7 +27,7 @@ Tensor loss_of(Encoders& clip, const test::TinyBatch& batch) {
 std::string usage_error(const std::string& options) {
   try {
     encoders().find("clip").make(YAML::Load(options), "");
-  } catch (const UsageError& error) {
+  } catch (const Error& error) {
     return error.what();
   }
   return "no error";

@@ -294,7 +294,7 @@ TEST(TopK, LargerThanTheFramesIsRefused) {
       make_head({name, options_of(name, "none", kFrames + 1, 1)},
                 {.width = kWidth, .frames = kFrames});
       ADD_FAILURE() << name;
-    } catch (const UsageError& error) {
+    } catch (const Error& error) {
       EXPECT_NE(std::string(error.what()).find("model.head.topk: 7 is more than the 6 frames"),
                 std::string::npos)
           << error.what();
@@ -303,7 +303,7 @@ TEST(TopK, LargerThanTheFramesIsRefused) {
 }
 
 TEST(Heads, AnUnknownOneIsRefusedByName) {
-  EXPECT_THROW(make_head({"jiont", {}}, {.width = 4, .frames = 2}), UsageError);
+  EXPECT_THROW(make_head({"jiont", {}}, {.width = 4, .frames = 2}), Error);
 }
 
 }  // namespace

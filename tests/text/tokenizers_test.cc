@@ -10,10 +10,10 @@ TEST(Tokenizers, EveryEntryHasHelpAndDefaults) {
   }
 }
 
-TEST(Tokenizers, MistakesAreUsageErrors) {
-  EXPECT_THROW(tokenizer("clip_bpx", "{}"), UsageError);
-  EXPECT_THROW(tokenizer("clip_bpe", "{vocav: x}"), UsageError);
-  EXPECT_THROW(tokenizer("clip_bpe", "{clean: none}"), UsageError);
+TEST(Tokenizers, MistakesAreErrors) {
+  EXPECT_THROW(tokenizer("clip_bpx", "{}"), Error);
+  EXPECT_THROW(tokenizer("clip_bpe", "{vocav: x}"), Error);
+  EXPECT_THROW(tokenizer("clip_bpe", "{clean: none}"), Error);
 }
 
 TEST(Tokenizers, TheDefaultOptionsMakeClips) {

@@ -178,7 +178,7 @@ TEST(Decode, ANameWithAColonIsAName) {
 }
 
 TEST(Decode, UnknownNormalizationsAreRefused) {
-  EXPECT_THROW(normalization("none"), UsageError);
+  EXPECT_THROW(normalization("none"), Error);
   EXPECT_FLOAT_EQ(normalization("clip").mean[0], 0.48145466f);
 }
 

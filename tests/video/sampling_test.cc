@@ -60,7 +60,7 @@ TEST(Sampling, IndicesAscendAndAreInRange) {
 }
 
 TEST(Sampling, AnUnknownRuleIsRefused) {
-  EXPECT_THROW(sample_indices(5, {.frames = 2, .sampling = "sometimes"}), UsageError);
+  EXPECT_THROW(sample_indices(5, {.frames = 2, .sampling = "sometimes"}), Error);
 }
 
 }  // namespace

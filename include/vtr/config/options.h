@@ -141,7 +141,7 @@ void read_into(T& options, const Node& node, const std::string& path) {
 
 }  // namespace detail
 
-// Reads a map. `path` is the full name of the place, for errors. Throws UsageError for an unknown
+// Reads a map. `path` is the full name of the place, for errors. Throws Error for an unknown
 // key (naming the nearest known one), a value of the wrong kind or out of its limits.
 template <class T>
 T read(const Node& node, const std::string& path) {

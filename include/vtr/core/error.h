@@ -17,12 +17,6 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// A wrong command line or configuration: `main` exits 2 instead of 1.
-class UsageError : public Error {
- public:
-  using Error::Error;
-};
-
 [[noreturn]] void assertion_failed(const char* condition, const char* file, int line);
 
 }  // namespace vtr

@@ -20,13 +20,12 @@ class Table {
   Table(std::string what, std::vector<Entry> entries)
       : what_(std::move(what)), entries_(std::move(entries)) {}
 
-  // Throws UsageError naming the known entries.
+  // Throws Error naming the known entries.
   const Entry& find(const std::string& name) const {
     for (const auto& entry : entries_) {
       if (entry.name == name) return entry;
     }
-    throw UsageError(
-        fmt::format("unknown {} '{}' (known: {})", what_, name, fmt::join(names(), ", ")));
+    throw Error(fmt::format("unknown {} '{}' (known: {})", what_, name, fmt::join(names(), ", ")));
   }
   std::vector<std::string> names() const {
     std::vector<std::string> result;

@@ -8,7 +8,8 @@
 
 namespace vtr::models {
 
-// While it lives, matrix products on `device` run in `precision` ("fp32", "bf16", "fp16").
+// While it lives, matrix products on `device` run in `precision` ("fp32", "bf16", "fp16"); nested
+// ones give the outer one back.
 class Autocast {
  public:
   Autocast(c10::Device device, const std::string& precision);
@@ -18,7 +19,8 @@ class Autocast {
 
  private:
   c10::DeviceType type_;
-  bool on_;
+  bool was_on_;
+  c10::ScalarType was_type_;
 };
 
 }  // namespace vtr::models

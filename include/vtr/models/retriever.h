@@ -37,10 +37,12 @@ class Retriever : public torch::nn::Module {
  public:
   Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head, const PixelNorm& norm);
 
-  TextState text(const Tensor& ids, const Tensor& mask);  // [B, L] int64, [B, L] bool
-  VideoFeatures encode(const Tensor& pixels,
-                       const Tensor& mask);                    // [B, T, 3, R, R] uint8, [B, T] bool
-  VideoState video(const Tensor& pixels, const Tensor& mask);  // the head's, of the features
+  // The encoders in `precision`, the head always in fp32: half a digit lost in a cosine is a tie.
+  // ids [B, L] int64, mask [B, L] bool.
+  TextState text(const Tensor& ids, const Tensor& mask, const std::string& precision);
+  // The encoders' part and the whole: pixels [B, T, 3, R, R] uint8, mask [B, T] bool.
+  VideoFeatures encode(const Tensor& pixels, const Tensor& mask, const std::string& precision);
+  VideoState video(const Tensor& pixels, const Tensor& mask, const std::string& precision);
   Encoders& encoders() { return *encoders_; }
   Head& head() { return *head_; }
   c10::Device device();

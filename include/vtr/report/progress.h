@@ -24,6 +24,7 @@ class Progress {
   std::string title_, unit_;
   int64_t total_, first_, done_;
   bool terminal_;
+  void (*outer_)() = nullptr;  // what cleared the line before, given back at the end
   Clock::time_point start_, shown_;
 };
 

@@ -27,8 +27,7 @@ void prepare(const fs::path& out, bool overwrite) {
     VTR_CHECK(fs::exists(out / "shapes.json"),
               "{}: holds something that make-shapes did not make; choose another folder",
               out.string());
-    VTR_CHECK(overwrite, "{}: holds a benchmark already; pass overwrite=true to replace it",
-              out.string());
+    VTR_CHECK(overwrite, "{}: holds a benchmark already; --overwrite replaces it", out.string());
     fs::remove(out / "shapes.json");
     fs::remove_all(out / "videos" / "all");
   }

@@ -78,7 +78,7 @@ const char* const kShapes[] = {"circle", "square", "triangle", "star",
 }  // namespace
 
 void ShapesOptions::check(const std::string& path) const {
-  const auto fail = [&](const std::string& why) { throw UsageError(path + ": " + why); };
+  const auto fail = [&](const std::string& why) { throw Error(path + ": " + why); };
   if (train + test < 1) fail("train and test are both 0: nothing to make");
   if (width % 2 != 0 || height % 2 != 0) fail("width and height must be even");
   if (stills) return;

@@ -13,7 +13,7 @@ namespace {
 
 void check_heads(const std::string& path, const char* tower, int64_t width, int64_t heads) {
   if (heads > 0 && width % heads == 0) return;
-  throw UsageError(
+  throw Error(
       fmt::format("{}.{}_heads: {} heads do not divide the width {}", path, tower, heads, width));
 }
 
@@ -51,8 +51,8 @@ class Shapes {
 
 void ClipOptions::check(const std::string& path) const {
   if (image_resolution % patch != 0) {
-    throw UsageError(fmt::format("{}.patch: {} does not divide the resolution {}", path, patch,
-                                 image_resolution));
+    throw Error(fmt::format("{}.patch: {} does not divide the resolution {}", path, patch,
+                            image_resolution));
   }
   check_heads(path, "vision", vision_width, vision_tower().heads);
   check_heads(path, "text", text_width, text_tower().heads);
@@ -104,8 +104,8 @@ config::Node merge_sizes(const config::Node& options, const config::Node& sizes,
         options.IsMap() ? options[name] : config::Node(YAML::NodeType::Undefined);
     const bool open = !given.IsDefined() || (name.ends_with("_heads") && given.Scalar() == "0");
     if (!open && given.Scalar() != value) {
-      throw UsageError(fmt::format("model.encoder.{}: {} is asked for, but {} has {}", name,
-                                   config::detail::inline_text(given), what, value));
+      throw Error(fmt::format("model.encoder.{}: {} is asked for, but {} has {}", name,
+                              config::detail::inline_text(given), what, value));
     }
     merged[name] = value;
   }

@@ -56,7 +56,7 @@ struct ClipOptions {
 // the file in errors.
 config::Node clip_sizes(const TensorMap& tensors, const std::string& what);
 
-// `options` with what the file says filled in; throws UsageError where they contradict each other.
+// `options` with what the file says filled in; throws Error where they contradict each other.
 config::Node merge_sizes(const config::Node& options, const config::Node& sizes,
                          const std::string& what);
 

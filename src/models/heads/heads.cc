@@ -35,12 +35,10 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
 }
 
 void check_topk(int64_t topk, const HeadContext& context) {
-  if (topk > context.frames) {
-    throw UsageError(
-        fmt::format("model.head.topk: {} is more than the {} frames of a video "
-                    "(video.frames)",
-                    topk, context.frames));
-  }
+  VTR_CHECK(topk <= context.frames,
+            "model.head.topk: {} is more than the {} frames of a video "
+            "(video.frames)",
+            topk, context.frames);
 }
 
 Tensor select_topk(const Tensor& relevance, const Tensor& mask, int64_t topk) {

@@ -10,7 +10,7 @@ HeadEntry topk_head();
 HeadEntry cross_head();
 HeadEntry joint_head();
 
-// Throws UsageError when K is larger than a video can have frames. K = 0: all frames.
+// Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
 
 // relevance [N, M, T] with -inf where there is no frame (mask [M, T] false) or where the frame is

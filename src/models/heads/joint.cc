@@ -69,10 +69,8 @@ class AttentionHead : public Head {
         norm2_(register_module("layer_norm2", norm(context))),
         norm3_(register_module("layer_norm3", norm(context))) {
     check_topk(options.topk, context);
-    if (context.width % options.heads != 0) {
-      throw UsageError(fmt::format("model.head.heads: {} does not divide the width {}",
-                                   options.heads, context.width));
-    }
+    VTR_CHECK(context.width % options.heads == 0,
+              "model.head.heads: {} does not divide the width {}", options.heads, context.width);
     temporal_ =
         register_module("temporal", temporal_encodings()
                                         .find(options.temporal)

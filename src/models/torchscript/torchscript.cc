@@ -240,7 +240,7 @@ std::pair<TorchScriptOptions, Pair> open(const config::Node& node, const std::st
   if (options.image.empty()) options.image = weights;
   if (options.text.empty()) options.text = options.image;
   if (options.image.empty()) {
-    throw UsageError(fmt::format("{}.image: a TorchScript file is needed", kPath));
+    throw Error(fmt::format("{}.image: a TorchScript file is needed", kPath));
   }
   Pair pair = open_pair(options);
   probe(options, pair);
