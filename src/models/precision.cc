@@ -1,4 +1,4 @@
-#include "vtr/models/precision.h"
+#include "precision.h"
 
 #include <ATen/autocast_mode.h>
 

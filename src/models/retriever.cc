@@ -1,6 +1,6 @@
 #include "vtr/models/retriever.h"
 
-#include "vtr/models/precision.h"
+#include "precision.h"
 
 #include <torch/torch.h>
 

@@ -59,6 +59,23 @@ TEST_F(Program, TrainsEvaluatesExportsAndReadsBackWhatItWrote) {
   ASSERT_EQ(before.code, 0) << before.output;
 }
 
+// The real configuration, unchanged, over a folder in MSR-VTT's layout and an archive in OpenAI's
+// naming with CLIP's own vocabulary and context; only its widths are small.
+TEST_F(Program, Msrvtt9kRunsUnchangedOnATrueLayoutAndArchive) {
+  ASSERT_EQ(run_program({"export", "--config", config, "model.encoder.vocab=49408",
+                         "model.encoder.context=77", "model.encoder.embed_dim=64", "--half",
+                         "--out", path("ViT.pt")})
+                .code,
+            0);
+  const auto trained =
+      run_program({"train", "--config", "msrvtt9k.yaml", "data.root=" + path("data"),
+                   "model.weights=" + path("ViT.pt"), "--run", path("m"), "train.max_steps=2"});
+  ASSERT_EQ(trained.code, 0) << trained.output;
+  const auto evaluated = run_program({"eval", "--run", path("m")});
+  ASSERT_EQ(evaluated.code, 0) << evaluated.output;
+  EXPECT_NE(evaluated.output.find("X-Pool (published)"), std::string::npos) << evaluated.output;
+}
+
 TEST_F(Program, KilledAndResumedEqualsUninterruptedToTheBit) {
   const std::vector<std::string> settings = {"train.max_steps=24", "train.checkpoint_every=5"};
   ASSERT_EQ(run_program(train("whole", settings)).code, 0);
