@@ -92,6 +92,19 @@ TEST_F(Program, KilledAndResumedEqualsUninterruptedToTheBit) {
             read_file(dir / "killed/checkpoints/step_00000024/model.safetensors"));
 }
 
+TEST_F(Program, HalfPrecisionStartsWhereFullDoes) {
+  ASSERT_EQ(run_program(train("fp32", {"train.max_steps=3"})).code, 0);
+  const double full = std::stod(losses_of(dir / "fp32").front());
+  for (const std::string precision : {"bf16", "fp16"}) {
+    const auto outcome =
+        run_program(train(precision, {"train.max_steps=3", "train.precision=" + precision}));
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    // The towers' products in 8 bits of mantissa, the head and the loss in fp32.
+    EXPECT_NEAR(std::stod(losses_of(dir / precision).front()), full, 0.05) << precision;
+    EXPECT_NE(losses_of(dir / precision), losses_of(dir / "fp32")) << "it was not in use";
+  }
+}
+
 TEST_F(Program, SigtermSavesAndExits143AndTheRunGoesOn) {
   const auto stopped = signal_program(train("run", {"train.max_steps=5000"}),
                                       dir / "run" / "metrics.jsonl", 3, SIGTERM);
