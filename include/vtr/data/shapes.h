@@ -33,7 +33,7 @@ struct ShapesOptions {
   bool overwrite = false;
   void fields(auto& f) {
     using namespace config;
-    f("seed", seed, "the same seed and options give the same bytes", at_least(0));
+    f("seed", seed, "the same seed and options give the same stories and pictures", at_least(0));
     f("train", train, "training videos", at_least(0));
     f("test", test, "test videos", at_least(0));
     f("min_events", min_events, "fewest shapes of a video", between(1, 5));
