@@ -64,8 +64,8 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
   models::PixelNorm pixels;
   std::copy_n(norm.mean, 3, pixels.mean.begin());
   std::copy_n(norm.std, 3, pixels.std.begin());
-  auto model =
-      models::make_retriever(experiment.model, experiment.video.frames, pixels, load_weights);
+  auto model = models::make_retriever(experiment.model, experiment.video.frames,
+                                      experiment.text.max_words, pixels, load_weights);
   model->to(device);
   return model;
 }

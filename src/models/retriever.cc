@@ -32,9 +32,10 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::stri
   TextFeatures features;
   {
     const Autocast autocast(place, precision);
-    features = encoders_->encode_text(ids.to(place), mask.to(place), {});
+    features = encoders_->encode_text(ids.to(place), mask.to(place), head_->wants());
   }
   features.pooled = features.pooled.to(torch::kFloat);
+  if (features.tokens.defined()) features.tokens = features.tokens.to(torch::kFloat);
   return head_->text(features);
 }
 
@@ -43,8 +44,9 @@ VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask,
   const c10::Device place = device();  // bytes travel; floats are made where they are used
   const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
   const Autocast autocast(place, precision);
-  VideoFeatures features = encoders_->encode_video(x, mask.to(place), {});
+  VideoFeatures features = encoders_->encode_video(x, mask.to(place), head_->wants());
   features.frames = features.frames.to(torch::kFloat);
+  if (features.patches.defined()) features.patches = features.patches.to(torch::kFloat);
   return features;
 }
 
@@ -56,11 +58,19 @@ VideoState Retriever::video(const Tensor& pixels, const Tensor& mask,
 c10::Device Retriever::device() { return encoders_->logit_scale().device(); }
 
 std::shared_ptr<Retriever> make_retriever(const ModelOptions& options, int64_t frames,
-                                          const PixelNorm& norm, bool load_weights) {
+                                          int64_t words, const PixelNorm& norm, bool load_weights) {
   auto pair = encoders()
                   .find(options.encoder.name)
                   .make(options.encoder.options, load_weights ? options.weights : "");
-  auto head = make_head(options.head, {.width = pair->info().width, .frames = frames});
+  const auto info = pair->info();
+  auto head = make_head(
+      options.head, {.width = info.width, .frames = pair->frames_given(frames), .words = words});
+  const Wanted wants = head->wants();
+  VTR_CHECK((!wants.tokens || info.gives.tokens) && (!wants.patches || info.gives.patches),
+            "model.head: {} needs the features of every {}, which the encoders '{}' do not give",
+            options.head.name, wants.tokens && !info.gives.tokens ? "token" : "patch",
+            options.encoder.name);
+  if (load_weights) head->start_from(*pair);
   return std::make_shared<Retriever>(std::move(pair), std::move(head), norm);
 }
 

@@ -13,6 +13,10 @@ const Tensor& State::operator[](const std::string& name) const {
   return items_.front().second;
 }
 
+bool State::has(const std::string& name) const {
+  return std::ranges::any_of(items_, [&](const auto& item) { return item.first == name; });
+}
+
 int64_t State::size() const { return items_.empty() ? 0 : items_.front().second.size(0); }
 
 State State::slice(int64_t begin, int64_t end) const {

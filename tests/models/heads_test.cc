@@ -11,17 +11,36 @@
 namespace vtr::models {
 namespace {
 
-constexpr int64_t kTexts = 5, kVideos = 4, kFrames = 6, kWidth = 16;
+constexpr int64_t kTexts = 5, kVideos = 4, kFrames = 6, kWidth = 16, kWords = 3, kPatches = 4;
+constexpr HeadContext kContext{.width = kWidth, .frames = kFrames, .words = kWords};
 
+// The last text has two tokens only.
 TextFeatures random_texts(int64_t n = kTexts) {
-  return {torch::randn({n, kWidth}), {}, torch::ones({n, 3}, torch::kBool)};
+  const Tensor mask = torch::ones({n, kWords}, torch::kBool);
+  mask[n - 1].slice(0, 2).fill_(false);
+  return {torch::randn({n, kWidth}), torch::randn({n, kWords, kWidth}), mask};
 }
 
 // The last video has two frames only.
 VideoFeatures random_videos(int64_t m = kVideos) {
   const Tensor mask = torch::ones({m, kFrames}, torch::kBool);
   mask[m - 1].slice(0, 2).fill_(false);
-  return {torch::randn({m, kFrames, kWidth}), {}, mask};
+  return {torch::randn({m, kFrames, kWidth}), torch::randn({m, kFrames, kPatches, kWidth}), mask,
+          1.5 * torch::arange(kFrames, torch::kFloat).expand({m, kFrames})};
+}
+
+template <class Features, class F>
+Features mapped(Features features, F f) {
+  Tensor* parts[4];
+  size_t n = 0;
+  if constexpr (std::is_same_v<Features, TextFeatures>) {
+    for (Tensor* part : {&features.pooled, &features.tokens, &features.mask}) parts[n++] = part;
+  } else {
+    for (Tensor* part : {&features.frames, &features.patches, &features.mask, &features.times})
+      parts[n++] = part;
+  }
+  for (size_t i = 0; i < n; ++i) *parts[i] = f(*parts[i]);
+  return features;
 }
 
 config::Node options_of(const std::string& head, const std::string& temporal, int64_t topk,
@@ -46,8 +65,7 @@ class EveryHead : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
     torch::manual_seed(1);
-    head = make_head({GetParam(), config::Node(YAML::NodeType::Map)},
-                     {.width = kWidth, .frames = kFrames});
+    head = make_head({GetParam(), config::Node(YAML::NodeType::Map)}, kContext);
     head->eval();
   }
   std::shared_ptr<Head> head;
@@ -66,8 +84,7 @@ TEST_P(EveryHead, PermutingVideosPermutesColumns) {
   const Tensor order = torch::tensor({2, 0, 3, 1});
   const Tensor sim = head->score(text, head->video(videos));
   const Tensor moved = head->score(
-      text,
-      head->video({videos.frames.index_select(0, order), {}, videos.mask.index_select(0, order)}));
+      text, head->video(mapped(videos, [&](const Tensor& x) { return x.index_select(0, order); })));
   EXPECT_TRUE(torch::allclose(sim.index_select(1, order), moved, 1e-5, 1e-6));
 }
 
@@ -111,9 +128,9 @@ TEST_P(EveryHead, RunsWhollyOnItsDevice) {
   const test::MetaMode mode;
   auto texts = random_texts();
   auto videos = random_videos();
+  const auto move = [](const Tensor& x) { return x.to(torch::kMeta); };
   const Tensor sim =
-      head->score(head->text({texts.pooled.to(torch::kMeta), {}, texts.mask.to(torch::kMeta)}),
-                  head->video({videos.frames.to(torch::kMeta), {}, videos.mask.to(torch::kMeta)}));
+      head->score(head->text(mapped(texts, move)), head->video(mapped(videos, move)));
   EXPECT_EQ(sim.device().type(), torch::kMeta);
 }
 
@@ -165,10 +182,21 @@ class Naive {
   Tensor placed(const Tensor& x) const {
     Tensor f = norm(x, 1);
     if (temporal_ == "learned") f = f + weight("temporal.positions").slice(0, 0, x.size(0));
-    if (temporal_ == "sinusoidal") {
-      f = f + weight("temporal.scale") * weight("temporal.waves").slice(0, 0, x.size(0));
-    }
+    if (temporal_ == "sinusoidal") f = f + weight("temporal.scale") * waves(x.size(0));
     return f;
+  }
+
+  // [T, D]: sin and cos of p / 10000^(2i/D), p from 1.
+  static Tensor waves(int64_t frames) {
+    Tensor result = torch::empty({frames, kWidth});
+    for (int64_t p = 0; p < frames; ++p) {
+      for (int64_t i = 0; i < kWidth; ++i) {
+        const double angle = static_cast<double>(p + 1) *
+                             std::pow(10000.0, -static_cast<double>(i / 2 * 2) / kWidth);
+        result[p][i] = i % 2 == 0 ? std::sin(angle) : std::cos(angle);
+      }
+    }
+    return result;
   }
 
   // Rotation of x [H, n, d] by complex numbers, positions 0..n-1: another road than the head's own.

@@ -14,23 +14,27 @@
 
 namespace vtr::models {
 
+// Which of the optional features the caller will use, or an encoder can give.
+struct Wanted {
+  bool tokens = false;
+  bool patches = false;
+  bool padding = false;  // texts padded to text.max_words: the head's weights count words
+};
+
 // What the data side must know of an encoder pair.
 struct EncoderInfo {
   int64_t width = 0;       // D, of the joint space
   int64_t resolution = 0;  // frames are [3, resolution, resolution]
   int64_t context = 0;     // most tokens of a text
   int64_t vocab = 0;       // ids are in [0, vocab); 0 when unknown
-};
-
-// Which of the optional features the caller will use.
-struct Wanted {
-  bool tokens = false;
-  bool patches = false;
+  Wanted gives{};          // tokens, patches
 };
 
 class Encoders : public torch::nn::Module {
  public:
   virtual EncoderInfo info() const = 0;
+  // The frames it gives for a video of so many: T, unless the encoder pools them over time.
+  virtual int64_t frames_given(int64_t frames) const { return frames; }
   // ids [B, L] int64, mask [B, L] bool (true where there is a token; the last true one is the end
   // token).
   virtual TextFeatures encode_text(const Tensor& ids, const Tensor& mask, const Wanted& wanted) = 0;

@@ -21,6 +21,7 @@ struct VideoFeatures {
   Tensor frames;   // [B, T, D]
   Tensor patches;  // [B, T, P, D], or undefined when no head asked for them
   Tensor mask;     // [B, T] bool, true where there is a frame
+  Tensor times{};  // [B, T] float, seconds into the video, or undefined when nobody measured them
 };
 
 // What a head keeps of a batch of texts or videos: named tensors whose first dimension is the item.
@@ -30,7 +31,8 @@ class State {
   State() = default;
   State(Items items) : items_(std::move(items)) {}
   const Tensor& operator[](
-      const std::string& name) const;             // aborts when there is none of that name
+      const std::string& name) const;  // aborts when there is none of that name
+  bool has(const std::string& name) const;
   int64_t size() const;                           // items; 0 when empty
   State slice(int64_t begin, int64_t end) const;  // the same storage
   static State cat(const std::vector<State>& parts);

@@ -7,6 +7,7 @@
 
 #include "vtr/config/options.h"
 #include "vtr/core/table.h"
+#include "vtr/models/encoders.h"
 #include "vtr/models/features.h"
 
 #include <torch/nn/module.h>
@@ -19,20 +20,34 @@ namespace vtr::models {
 
 class Head : public torch::nn::Module {
  public:
+  // What it needs beyond pooled texts and frames.
+  virtual Wanted wants() const { return {}; }
   // Once per text. pooled [N, D] -> state of N items.
   virtual TextState text(const TextFeatures& features) = 0;
   // Once per video; this is what an index stores. frames [M, T, D] -> state of M items.
   virtual VideoState video(const VideoFeatures& features) = 0;
-  // sim [N texts, M videos], before the temperature.
+  // sim [N texts, M videos], before the temperature; with gradients.
   virtual Tensor score(const TextState& text, const VideoState& video) = 0;
   // Bytes `score` needs at its peak for one (text, video) pair, for those who cut it into blocks.
   virtual int64_t pair_bytes() const = 0;
+  // `score` as the paper writes it down, everything after the projections done per pair; here only
+  // to be compared with.
+  virtual Tensor naive(const TextState& text, const VideoState& video) {
+    return score(text, video);
+  }
+  // Added to the training loss; undefined when there is nothing to add.
+  virtual Tensor penalty(const TextState&, const VideoState&) { return {}; }
+  // The start of weights that the authors take from pretrained encoders.
+  virtual void start_from(Encoders&) {}
+  // Our name of what the authors' checkpoints call `name`; "" for what they save and never use.
+  virtual std::string name_here(const std::string& name) const { return name; }
 };
 
 // What a head must know of the encoders and the data.
 struct HeadContext {
   int64_t width = 0;   // D
   int64_t frames = 0;  // T, the most frames a video has
+  int64_t words = 32;  // L, the most tokens a text has
 };
 
 struct HeadEntry {

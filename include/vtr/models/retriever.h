@@ -1,6 +1,6 @@
 // The whole model: encoders and head under one root, "clip." and "head." in checkpoints.
 //
-//   auto model = models::make_retriever(options, frames, pixel_mean_std);
+//   auto model = models::make_retriever(options, frames, words, norm, true);
 //   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask);
 #pragma once
 
@@ -54,8 +54,9 @@ class Retriever : public torch::nn::Module {
 };
 
 // `options` resolved. With `load_weights` false the encoders start at random, for a checkpoint to
-// fill. frames: the most a video has.
+// fill. frames: the most a video has; words: the most tokens a text has. Throws Error when the head
+// needs features that the encoders do not give.
 std::shared_ptr<Retriever> make_retriever(const ModelOptions& options, int64_t frames,
-                                          const PixelNorm& norm, bool load_weights);
+                                          int64_t words, const PixelNorm& norm, bool load_weights);
 
 }  // namespace vtr::models

@@ -67,7 +67,8 @@ EncoderInfo Clip::info() const {
   return {.width = options_.embed_dim,
           .resolution = options_.image_resolution,
           .context = options_.context,
-          .vocab = options_.vocab};
+          .vocab = options_.vocab,
+          .gives = {.tokens = true, .patches = true}};
 }
 
 TextFeatures Clip::encode_text(const Tensor& ids, const Tensor& mask, const Wanted& wanted) {

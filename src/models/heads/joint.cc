@@ -10,15 +10,14 @@ namespace {
 
 namespace F = torch::nn::functional;
 
-struct Options {
+struct Options : TemporalOptions {
   int64_t heads = 1;
-  std::string temporal = "none";
   int64_t topk = 0;
   double dropout = 0.3;
   double init_noise = 0;
   void fields(auto& f) {
     f("heads", heads, "attention heads", config::at_least(1));
-    f("temporal", temporal, "temporal encoding", config::one_of(temporal_encodings().names()));
+    TemporalOptions::fields(f);
     f("topk", topk, "K, the frames kept for a text; 0: all", config::at_least(0));
     f("dropout", dropout, "dropout of the last linear layer", config::between(0, 0.99));
     f("init_noise", init_noise, "projections start as the identity plus noise of this over sqrt(D)",
@@ -88,20 +87,25 @@ class AttentionHead : public Head {
     return 1 / std::sqrt(static_cast<double>(context_.width / options_.heads));
   }
 
+  Tensor positions(const VideoFeatures& features) const {
+    return frame_positions(features, options_.time_unit);
+  }
+
   // f_i = LN1(x_i) + p_i  [M, T, D]
   Tensor placed_frames(const VideoFeatures& features) {
     const Tensor f = norm1_(features.frames);
-    const Tensor p = temporal_->added(f.size(1));
+    const Tensor p = temporal_->added(positions(features));
     return p.defined() ? f + p : f;
   }
 
-  // r [N, M, T] from the texts' q [N, D] and the frames' k [M, T, D], -inf where not kept.
-  Tensor relevance(const Tensor& q, const Tensor& k, const Tensor& bias, const Tensor& mask) const {
+  // r [N, M, T] from the texts' q [N, D] and the videos' state, -inf where not kept.
+  Tensor relevance(const Tensor& q, const VideoState& video) const {
+    const Tensor& k = video["k"];  // [M, T, D]
     const int64_t m = k.size(0), t = k.size(1);
     Tensor r = q.matmul(k.flatten(0, 1).t()).view({-1, m, t}) *
                (head_scale() / static_cast<double>(options_.heads));
-    if (bias.defined()) r = r + bias.select(1, 0).slice(1, 1).mean(0);
-    return select_topk(r, mask, options_.topk);
+    if (video.has("from_text")) r = r + video["from_text"].mean(1);
+    return select_topk(r, video["mask"], options_.topk);
   }
 
   // pooled [M, N, D] -> sim [N, M] = n(t) . n(LN3(z + Dropout(W z + b))), z = LN2(pooled)
@@ -131,20 +135,23 @@ class Cross final : public AttentionHead {
   }
 
   VideoState video(const VideoFeatures& features) override {
-    const Tensor f = placed_frames(features);
-    return State::Items{{"k", temporal_->rotated(split(attention_->k(f))).flatten(2)},  // [M, T, D]
-                        {"v", attention_->v(f)},
-                        {"mask", features.mask}};
+    const Tensor f = placed_frames(features), at = positions(features);
+    const Tensor k = temporal_->rotated(split(attention_->k(f)), at).flatten(2);
+    State::Items state{{"k", k}, {"v", attention_->v(f)}, {"mask", features.mask}};  // [M, T, D]
+    if (const Tensor bias = temporal_->bias(at); bias.defined()) {
+      const Tensor row = bias.select(2, 0).slice(2, 1);  // [M or 1, H, T]
+      state.emplace_back("from_text", row.expand({f.size(0), -1, -1}));
+    }
+    return state;
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor bias = temporal_->bias(video["mask"].size(1));
-    const Tensor left = relevance(text["q"], video["k"], bias, video["mask"]).isinf();  // [N, M, T]
+    const Tensor left = relevance(text["q"], video).isinf();         // [N, M, T]
     const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);  // [1, H, N, d]
     const Tensor k = split(video["k"]).permute({0, 2, 3, 1});        // [M, H, d, T]
     const Tensor v = split(video["v"]).transpose(1, 2);              // [M, H, T, d]
     Tensor logits = q.matmul(k) * head_scale();                      // [M, H, N, T]
-    if (bias.defined()) logits = logits + bias.select(1, 0).slice(1, 1).unsqueeze(1);
+    if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);
     const Tensor a = logits
                          .masked_fill(left.transpose(0, 1).unsqueeze(1),
                                       -std::numeric_limits<double>::infinity())
@@ -180,33 +187,35 @@ class Joint final : public AttentionHead {
   }
 
   VideoState video(const VideoFeatures& features) override {
-    const Tensor f = placed_frames(features);
-    const Tensor q = temporal_->rotated(split(attention_->q(f)));  // [M, T, H, d]
-    const Tensor k = temporal_->rotated(split(attention_->k(f)));
+    const Tensor f = placed_frames(features), at = positions(features);
+    const Tensor q = temporal_->rotated(split(attention_->q(f)), at);  // [M, T, H, d]
+    const Tensor k = temporal_->rotated(split(attention_->k(f)), at);
     const Tensor v = split(attention_->v(f)).transpose(1, 2);  // [M, H, T, d]
     Tensor logits = q.transpose(1, 2).matmul(k.permute({0, 2, 3, 1})) * head_scale();
-    if (const Tensor bias = temporal_->bias(f.size(1)); bias.defined()) {
-      logits = logits + bias.slice(1, 1).slice(2, 1);
-    }
+    const Tensor bias = temporal_->bias(at);  // [M or 1, H, T + 1, T + 1]
+    if (bias.defined()) logits = logits + bias.slice(2, 1).slice(3, 1);
     logits = logits.masked_fill(features.mask.logical_not().unsqueeze(1).unsqueeze(1),
                                 -std::numeric_limits<double>::infinity());
-    return State::Items{{"f", f},
-                        {"q", q},
-                        {"k", k.flatten(2)},                  // [M, T, D]
-                        {"o", logits.softmax(-1).matmul(v)},  // [M, H, T, d]
-                        {"lse", logits.logsumexp(-1)},        // [M, H, T]
-                        {"mask", features.mask}};
+    State::Items state{{"f", f},
+                       {"q", q},
+                       {"k", k.flatten(2)},                  // [M, T, D]
+                       {"o", logits.softmax(-1).matmul(v)},  // [M, H, T, d]
+                       {"lse", logits.logsumexp(-1)},        // [M, H, T]
+                       {"mask", features.mask}};
+    if (bias.defined()) {
+      const auto all = [&](const Tensor& some) { return some.expand({f.size(0), -1, -1}); };
+      state.emplace_back("from_text", all(bias.select(2, 0).slice(2, 1)));  // [M, H, T]
+      state.emplace_back("to_text", all(bias.select(3, 0).slice(2, 1)));
+    }
+    return state;
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor bias = temporal_->bias(video["mask"].size(1));
-    const Tensor w = relevance(text["q"], video["k"], bias, video["mask"])
-                         .softmax(-1)
-                         .transpose(0, 1);                                 // [M, N, T]
-    const Tensor ks = text["k"].permute({1, 2, 0});                        // [H, d, N]
-    const Tensor vs = text["v"].transpose(0, 1);                           // [H, N, d]
-    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();  // [M, H, T, N]
-    if (bias.defined()) logits = logits + bias.select(2, 0).slice(1, 1).unsqueeze(-1);
+    const Tensor w = relevance(text["q"], video).softmax(-1).transpose(0, 1);  // [M, N, T]
+    const Tensor ks = text["k"].permute({1, 2, 0});                            // [H, d, N]
+    const Tensor vs = text["v"].transpose(0, 1);                               // [H, N, d]
+    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();      // [M, H, T, N]
+    if (video.has("to_text")) logits = logits + video["to_text"].unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
     const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]
     const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +

@@ -11,38 +11,53 @@ namespace {
 // learned in any affordable number of steps.
 constexpr double kScale = 0.3;
 
+// Rows of a table [rows, ...] at real positions, those between two whole ones interpolated, those
+// beyond the ends held: x [...] -> [..., ...].
+Tensor interpolated(const Tensor& table, const Tensor& x) {
+  const Tensor at = x.clamp(0, static_cast<double>(table.size(0) - 1));
+  const Tensor low = at.floor();
+  const Tensor part = (at - low).flatten().unsqueeze(-1);  // [n, 1]
+  const Tensor i = low.to(torch::kLong).flatten();
+  const Tensor next = (i + 1).clamp_max(table.size(0) - 1);
+  const Tensor rows =
+      table.index_select(0, i) * (1 - part) + table.index_select(0, next) * part;  // [n, ...]
+  return rows.unflatten(0, x.sizes());
+}
+
 class Learned final : public TemporalEncoding {
  public:
   explicit Learned(const TemporalContext& context)
       : positions_(register_parameter("positions",
                                       kScale * torch::randn({context.frames, context.width}))) {}
-  Tensor added(int64_t frames) override { return positions_.slice(0, 0, frames); }
+  Tensor added(const Tensor& positions) override { return interpolated(positions_, positions - 1); }
 
  private:
   Tensor positions_;  // [T, D]
 };
 
-// The frequencies 10000^(-2i/n), i < n/2: Vaswani et al., NeurIPS 2017, section 3.5.
-Tensor angles(int64_t positions, int64_t n) {
-  const Tensor i = torch::arange(0, n / 2, torch::kFloat);
+// Positions times the frequencies 10000^(-2i/n), i < n/2: Vaswani et al., NeurIPS 2017,
+// section 3.5.
+Tensor angles(const Tensor& positions, int64_t n) {
+  const Tensor i = torch::arange(0, n / 2, positions.options());
   const Tensor frequency = torch::exp(i * (-2 * std::log(10000.0) / static_cast<double>(n)));
-  return torch::arange(1, positions + 1, torch::kFloat).unsqueeze(1) * frequency;  // [T, n / 2]
+  return positions.unsqueeze(-1) * frequency;  // [M, T, n / 2]
 }
 
-// Sines and cosines under one learned scale.
+// Sines and cosines under one learned scale; their mean square is 1/2.
 class Sinusoidal final : public TemporalEncoding {
  public:
-  explicit Sinusoidal(const TemporalContext& context) {
-    VTR_CHECK(context.width % 2 == 0, "sinusoidal positions need an even width, not {}",
-              context.width);
-    const Tensor a = angles(context.frames, context.width);
-    waves_ = register_buffer("waves", torch::stack({a.sin(), a.cos()}, -1).flatten(1));
-    scale_ = register_parameter("scale", torch::full({}, kScale * std::sqrt(2.0)));
+  explicit Sinusoidal(const TemporalContext& context)
+      : width_(context.width),
+        scale_(register_parameter("scale", torch::full({}, kScale * std::sqrt(2.0)))) {
+    VTR_CHECK(width_ % 2 == 0, "sinusoidal positions need an even width, not {}", width_);
   }
-  Tensor added(int64_t frames) override { return scale_ * waves_.slice(0, 0, frames); }
+  Tensor added(const Tensor& positions) override {
+    const Tensor a = angles(positions, width_);
+    return scale_ * torch::stack({a.sin(), a.cos()}, -1).flatten(-2);
+  }
 
  private:
-  Tensor waves_;  // [T, D], of mean square 1/2
+  int64_t width_;
   Tensor scale_;
 };
 
@@ -53,20 +68,14 @@ class Rotary final : public TemporalEncoding {
   explicit Rotary(const TemporalContext& context) {
     const int64_t d = context.width / context.heads;
     VTR_CHECK(d % 2 == 0, "rotary positions need an even width per attention head, not {}", d);
-    const Tensor a = angles(context.frames, d);
-    cos_ = register_buffer("cos", a.cos());
-    sin_ = register_buffer("sin", a.sin());
   }
-  Tensor rotated(const Tensor& x) override {
+  Tensor rotated(const Tensor& x, const Tensor& positions) override {
     const Tensor pairs = x.unflatten(-1, {-1, 2});  // [M, T, H, d/2, 2]
     const Tensor even = pairs.select(-1, 0), odd = pairs.select(-1, 1);
-    const Tensor c = cos_.slice(0, 0, x.size(1)).unsqueeze(1);  // [T, 1, d/2]
-    const Tensor s = sin_.slice(0, 0, x.size(1)).unsqueeze(1);
+    const Tensor a = angles(positions, x.size(-1)).unsqueeze(2);  // [M, T, 1, d/2]
+    const Tensor c = a.cos(), s = a.sin();
     return torch::stack({even * c - odd * s, even * s + odd * c}, -1).flatten(-2);
   }
-
- private:
-  Tensor cos_, sin_;  // [T, d / 2]
 };
 
 // A learned bias per attention head and signed distance: Shaw et al., NAACL 2018, in the additive
@@ -77,10 +86,11 @@ class Relative final : public TemporalEncoding {
       : frames_(context.frames),
         distances_(register_parameter("distances",
                                       torch::zeros({context.heads, 2 * context.frames + 1}))) {}
-  Tensor bias(int64_t frames) override {
-    const Tensor position = torch::arange(frames + 1, distances_.options().dtype(torch::kLong));
-    const Tensor index = position.unsqueeze(0) - position.unsqueeze(1) + frames_;  // key - query
-    return distances_.index_select(1, index.flatten()).view({-1, frames + 1, frames + 1});
+  Tensor bias(const Tensor& positions) override {
+    const Tensor all = torch::constant_pad_nd(positions, {1, 0});  // [M, T + 1], the text's 0 first
+    const Tensor distance = all.unsqueeze(1) - all.unsqueeze(2);   // key - query
+    return interpolated(distances_.t(), distance + static_cast<double>(frames_))
+        .permute({0, 3, 1, 2});
   }
 
  private:
@@ -102,9 +112,21 @@ TemporalEntry entry(std::string name, std::string summary) {
 
 }  // namespace
 
-Tensor TemporalEncoding::added(int64_t) { return {}; }
-Tensor TemporalEncoding::rotated(const Tensor& x) { return x; }
-Tensor TemporalEncoding::bias(int64_t) { return {}; }
+Tensor TemporalEncoding::added(const Tensor&) { return {}; }
+Tensor TemporalEncoding::rotated(const Tensor& x, const Tensor&) { return x; }
+Tensor TemporalEncoding::bias(const Tensor&) { return {}; }
+
+Tensor frame_positions(const VideoFeatures& features, double time_unit) {
+  const Tensor& frames = features.frames;
+  if (time_unit == 0) {
+    const auto options = frames.options().dtype(torch::kFloat).requires_grad(false);
+    return torch::arange(1, frames.size(1) + 1, options).unsqueeze(0);
+  }
+  VTR_CHECK(
+      features.times.defined(),
+      "model.head.time_unit: the frames' timestamps are needed, and these features have none");
+  return 1 + features.times.to(torch::kFloat) / time_unit;
+}
 
 const Table<TemporalEntry>& temporal_encodings() {
   static const Table<TemporalEntry> table(

@@ -188,6 +188,7 @@ class TorchScriptEncoders final : public Encoders {
     logit_scale_ =
         own ? *own : register_parameter("logit_scale", at::scalar_tensor(std::log(1 / 0.07)));
     logit_scale_.set_requires_grad(true);
+    gives_ = given();
     train(is_training());
   }
 
@@ -195,7 +196,8 @@ class TorchScriptEncoders final : public Encoders {
     return {.width = options_.width,
             .resolution = options_.resolution,
             .context = options_.context,
-            .vocab = options_.vocab};
+            .vocab = options_.vocab,
+            .gives = gives_};
   }
 
   TextFeatures encode_text(const Tensor& ids, const Tensor& mask, const Wanted& wanted) override {
@@ -230,8 +232,17 @@ class TorchScriptEncoders final : public Encoders {
   }
 
  private:
+  Wanted given() const {
+    const torch::NoGradGuard no_grad;
+    const Tensor ids = at::full({1, options_.context}, options_.pad, at::kLong);
+    const Tensor image = at::zeros({1, 3, options_.resolution, options_.resolution});
+    return {.tokens = pair_.text.text(ids, at::ones_like(ids, at::kBool)).second.defined(),
+            .patches = pair_.image({image}).second.defined()};
+  }
+
   TorchScriptOptions options_;
   Pair pair_;
+  Wanted gives_;
   Tensor logit_scale_;
 };
 
