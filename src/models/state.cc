@@ -25,6 +25,14 @@ State State::slice(int64_t begin, int64_t end) const {
   return result;
 }
 
+State State::to(at::ScalarType type) const {
+  Items result;
+  for (const auto& [name, tensor] : items_) {
+    result.emplace_back(name, tensor.is_floating_point() ? tensor.to(type) : tensor);
+  }
+  return result;
+}
+
 State State::cat(const std::vector<State>& parts) {
   Items result;
   for (size_t i = 0; !parts.empty() && i < parts.front().items_.size(); ++i) {

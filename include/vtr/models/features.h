@@ -35,6 +35,7 @@ class State {
   bool has(const std::string& name) const;
   int64_t size() const;                           // items; 0 when empty
   State slice(int64_t begin, int64_t end) const;  // the same storage
+  State to(at::ScalarType type) const;            // its floating tensors in that type
   static State cat(const std::vector<State>& parts);
   const Items& items() const { return items_; }
 

@@ -18,6 +18,21 @@
 
 namespace vtr::models {
 
+// Exact scores of a text-conditioned head without a vector of width D per pair: what depends on the
+// text alone and on the video alone is computed once (`text`, `video`), and a pair costs inner
+// products. Float32, on the CPU, without gradients.
+class Factored {
+ public:
+  virtual ~Factored() = default;
+  virtual TextState text(const TextState& state) const = 0;
+  virtual VideoState video(const VideoState& state) const = 0;
+  virtual Tensor score(const TextState& text, const VideoState& video) const = 0;  // [N, M]
+  struct Bytes {
+    int64_t text, video, pair;
+  };
+  virtual Bytes bytes() const = 0;  // of the states above, an item, and of the work for a pair
+};
+
 class Head : public torch::nn::Module {
  public:
   // What it needs beyond pooled texts and frames.
@@ -30,11 +45,15 @@ class Head : public torch::nn::Module {
   virtual Tensor score(const TextState& text, const VideoState& video) = 0;
   // Bytes `score` needs at its peak for one (text, video) pair, for those who cut it into blocks.
   virtual int64_t pair_bytes() const = 0;
+  // The weights of now, factored; null for a head that does not factor (its pairs meet in a
+  // nonlinearity before they are pooled), which is scored in blocks.
+  virtual std::unique_ptr<Factored> factored() { return nullptr; }
   // `score` as the paper writes it down, everything after the projections done per pair; here only
-  // to be compared with.
+  // to be compared with. `naive_bytes` is its `pair_bytes`.
   virtual Tensor naive(const TextState& text, const VideoState& video) {
     return score(text, video);
   }
+  virtual int64_t naive_bytes() const { return pair_bytes(); }
   // Added to the training loss; undefined when there is nothing to add.
   virtual Tensor penalty(const TextState&, const VideoState&) { return {}; }
   // The start of weights that the authors take from pretrained encoders.
@@ -67,10 +86,14 @@ HeadEntry head_entry(std::string name, std::string summary) {
 const Table<HeadEntry>& heads();
 std::shared_ptr<Head> make_head(const config::Choice& choice, const HeadContext& context);
 
-// `score` in blocks of texts x videos whose workspace stays under `workspace_mb`; the result is the
-// same as `score` of all. Runs without gradients.
+// The scores of all pairs, in blocks of texts x videos whose workspace stays under `workspace_mb`
+// (the result, [N, M] float32, comes on top); without gradients. `automatic` takes the factored
+// form where the head has one, the states are on the CPU and there are texts enough to pay for it.
+// States of half precision are widened block by block.
+enum class Scoring { automatic, direct, factored, naive };
 struct ScoreOptions {
   int64_t workspace_mb = 256;
+  Scoring scoring = Scoring::automatic;
 };
 Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
                      const ScoreOptions& options);

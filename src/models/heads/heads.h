@@ -7,6 +7,7 @@ namespace vtr::models {
 
 HeadEntry mean_pool_head();
 HeadEntry topk_head();
+HeadEntry xpool_head();
 HeadEntry cross_head();
 HeadEntry joint_head();
 

@@ -1,0 +1,85 @@
+#include "heads/attention.h"
+
+#include "heads/heads.h"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+namespace vtr::models {
+namespace {
+
+namespace F = torch::nn::functional;
+
+torch::nn::Linear near_identity(int64_t width, double noise) {
+  torch::nn::Linear linear(width, width);
+  const torch::NoGradGuard no_grad;
+  torch::nn::init::eye_(linear->weight);
+  linear->weight.add_(torch::randn_like(linear->weight),
+                      noise / std::sqrt(static_cast<double>(width)));
+  linear->bias.zero_();
+  return linear;
+}
+
+torch::nn::LayerNorm norm(const HeadContext& context) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({context.width}));
+}
+
+}  // namespace
+
+ProjectionsImpl::ProjectionsImpl(int64_t width, double noise)
+    : q(register_module("q_proj", near_identity(width, noise))),
+      k(register_module("k_proj", near_identity(width, noise))),
+      v(register_module("v_proj", near_identity(width, noise))),
+      out(register_module("out_proj", near_identity(width, noise))) {}
+
+AttentionHead::AttentionHead(const AttentionOptions& options, const HeadContext& context)
+    : options_(options),
+      context_(context),
+      attention_(register_module("cross_attn", Projections(context.width, options.init_noise))),
+      linear_(register_module("linear_proj", near_identity(context.width, options.init_noise))),
+      norm1_(register_module("layer_norm1", norm(context))),
+      norm2_(register_module("layer_norm2", norm(context))),
+      norm3_(register_module("layer_norm3", norm(context))) {
+  check_topk(options.topk, context);
+  VTR_CHECK(context.width % options.heads == 0, "model.head.heads: {} does not divide the width {}",
+            options.heads, context.width);
+  temporal_ =
+      register_module("temporal", temporal_encodings()
+                                      .find(options.temporal)
+                                      .make({context.width, context.frames, options.heads}));
+}
+
+Tensor AttentionHead::split(const Tensor& x) const { return x.unflatten(-1, {options_.heads, -1}); }
+
+double AttentionHead::head_scale() const {
+  return 1 / std::sqrt(static_cast<double>(context_.width / options_.heads));
+}
+
+Tensor AttentionHead::positions(const VideoFeatures& features) const {
+  return frame_positions(features, options_.time_unit);
+}
+
+Tensor AttentionHead::placed_frames(const VideoFeatures& features) {
+  const Tensor f = norm1_(features.frames);
+  const Tensor p = temporal_->added(positions(features));
+  return p.defined() ? f + p : f;
+}
+
+Tensor AttentionHead::relevance(const Tensor& q, const VideoState& video) const {
+  const Tensor& k = video["k"];  // [M, T, D]
+  const int64_t m = k.size(0), t = k.size(1);
+  Tensor r = q.matmul(k.flatten(0, 1).t()).view({-1, m, t}) *
+             (head_scale() / static_cast<double>(options_.heads));
+  if (video.has("from_text")) r = r + video["from_text"].mean(1);
+  return select_topk(r, video["mask"], options_.topk);
+}
+
+Tensor AttentionHead::tail(const Tensor& pooled, const Tensor& text) {
+  const Tensor z = norm2_(pooled);
+  const Tensor o = norm3_(z + torch::dropout(linear_(z), options_.dropout, is_training()));
+  const auto unit = F::NormalizeFuncOptions().dim(-1);
+  return (F::normalize(o, unit) * F::normalize(text, unit)).sum(-1).t();
+}
+
+}  // namespace vtr::models

@@ -1,0 +1,89 @@
+#include "heads/attention.h"
+#include "heads/factored/factored.h"
+#include "heads/heads.h"
+
+#include <torch/torch.h>
+
+#include <limits>
+
+namespace vtr::models {
+namespace {
+
+// The text attends over the frames, which do not see each other. With temporal `none` this is
+// X-Pool: Gorti et al., CVPR 2022.
+class Cross : public AttentionHead {
+ public:
+  using AttentionHead::AttentionHead;
+
+  TextState text(const TextFeatures& features) override {
+    return State::Items{{"text", features.pooled}, {"q", attention_->q(norm1_(features.pooled))}};
+  }
+
+  VideoState video(const VideoFeatures& features) override {
+    const Tensor f = placed_frames(features), at = positions(features);
+    const Tensor k = temporal_->rotated(split(attention_->k(f)), at).flatten(2);
+    State::Items state{{"k", k}, {"v", attention_->v(f)}, {"mask", features.mask}};  // [M, T, D]
+    if (const Tensor bias = temporal_->bias(at); bias.defined()) {
+      const Tensor row = bias.select(2, 0).slice(2, 1);  // [M or 1, H, T]
+      state.emplace_back("from_text", row.expand({f.size(0), -1, -1}));
+    }
+    return state;
+  }
+
+  Tensor score(const TextState& text, const VideoState& video) override {
+    const Tensor left = relevance(text["q"], video).isinf();         // [N, M, T]
+    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);  // [1, H, N, d]
+    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});        // [M, H, d, T]
+    const Tensor v = split(video["v"]).transpose(1, 2);              // [M, H, T, d]
+    Tensor logits = q.matmul(k) * head_scale();                      // [M, H, N, T]
+    if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);
+    const Tensor a = logits
+                         .masked_fill(left.transpose(0, 1).unsqueeze(1),
+                                      -std::numeric_limits<double>::infinity())
+                         .softmax(-1);
+    return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
+  }
+
+  std::unique_ptr<Factored> factored() override { return factor_cross(parts()); }
+
+  int64_t pair_bytes() const override {
+    return (6 * context_.width + 4 * options_.heads * context_.frames) * int64_t{sizeof(float)};
+  }
+};
+
+struct XPoolOptions {
+  int64_t heads = 1;
+  double dropout = 0.3;
+  void fields(auto& f) {
+    f("heads", heads, "attention heads", config::at_least(1));
+    f("dropout", dropout, "dropout of the last linear layer", config::between(0, 0.99));
+  }
+};
+
+// X-Pool as it is published: `cross` with its own start and nothing to choose.
+class XPool final : public Cross {
+ public:
+  XPool(const XPoolOptions& options, const HeadContext& context)
+      : Cross(attention_options(options), context) {}
+
+ private:
+  static AttentionOptions attention_options(const XPoolOptions& options) {
+    AttentionOptions result;
+    result.heads = options.heads;
+    result.dropout = options.dropout;
+    return result;
+  }
+};
+
+}  // namespace
+
+HeadEntry cross_head() {
+  return head_entry<Cross, AttentionOptions>(
+      "cross", "text-conditioned pooling of the frames, with temporal encoding and K");
+}
+
+HeadEntry xpool_head() {
+  return head_entry<XPool, XPoolOptions>("xpool", "X-Pool: text-conditioned pooling of the frames");
+}
+
+}  // namespace vtr::models

@@ -1,0 +1,146 @@
+#include "heads/factored/factored.h"
+#include "heads/factored/tail.h"
+
+#include <ATen/Parallel.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace vtr::models {
+namespace {
+
+using factored::kLanes;
+using factored::Rows;
+
+// `cross`: the pooled vector is sum_ih a_ih e_ih with e_ih = W_o^h v_ih + b_o / H, whose weights
+// a_ih alone depend on the text. So every square in the tail is a quadratic form of a in a Gram
+// matrix of the video's own: 3 (H T)^2 / 2 products a pair, and one matrix product for n(t) . e.
+class FactoredCross final : public Factored {
+ public:
+  explicit FactoredCross(const AttentionParts& parts) : options_(parts.options), tail_(parts) {
+    const int64_t width = tail_.gain().size(0);
+    basis_ = options_.heads * parts.frames;
+    frames_ = parts.frames;
+    scale_ = 1 / std::sqrt(static_cast<float>(width / options_.heads));
+  }
+
+  TextState text(const TextState& state) const override {
+    State::Items items = tail_.text(state["text"]);
+    items.emplace_back("q", state["q"]);
+    return items;
+  }
+
+  VideoState video(const VideoState& state) const override {
+    const int64_t m = state.size(), t = state["v"].size(1), h = options_.heads;
+    const int64_t width = tail_.gain().size(0);
+    const Tensor v = state["v"].unflatten(-1, {h, -1}).permute({2, 0, 1, 3});  // [H, M, T, d]
+    Tensor image = torch::bmm(v.flatten(1, 2), tail_.head_images());           // [H, M T, 2 D + 3]
+    image.add_(tail_.bias_image() / static_cast<double>(h));
+    image = image.view({h, m, t, -1}).transpose(0, 1).flatten(1, 2);  // [M, H T, 2 D + 3]
+    const Tensor centred = image.slice(2, 0, width), mixed = image.slice(2, width, 2 * width);
+    const Tensor gained = mixed * tail_.gain();
+    const auto gram = [](const Tensor& x) { return x.matmul(x.transpose(1, 2)); };
+    State::Items items{{"k", state["k"]},
+                       {"mask", state["mask"].contiguous()},
+                       {"gram", torch::stack({gram(centred), gram(mixed), gram(gained)}, 1)},
+                       {"lines", image.slice(2, 2 * width).transpose(1, 2).contiguous()},
+                       {"u", gained}};  // [M, 3, H T, H T], [M, 3, H T], [M, H T, D]
+    if (state.has("from_text")) {
+      items.emplace_back("from_text", state["from_text"].contiguous());               // [M, H, T]
+      items.emplace_back("mean_from_text", state["from_text"].mean(1).contiguous());  // [M, T]
+    }
+    return items;
+  }
+
+  Tensor score(const TextState& text, const VideoState& video) const override {
+    const int64_t n = text.size(), m = video.size(), h = options_.heads;
+    const Tensor keys = video["k"].flatten(0, 1);  // [M T, D]
+    const Tensor logits = torch::bmm(keys.unflatten(1, {h, -1}).transpose(0, 1),
+                                     text["q"].unflatten(1, {h, -1}).permute({1, 2, 0}));
+    const Tensor relevance = h > 1 ? keys.matmul(text["q"].t()) : logits[0];  // [M T, N]
+    const Tensor dots = video["u"].flatten(0, 1).matmul(text["unit"].t());    // [M H T, N]
+    Tensor sim = torch::empty({m, n});
+    const Call call{text, video, logits, relevance, dots};
+    at::parallel_for(0, m, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t v = begin; v < end; ++v) score_video(call, v, sim.data_ptr<float>() + v * n);
+    });
+    return sim.t();
+  }
+
+  Bytes bytes() const override {
+    const int64_t width = tail_.gain().size(0), size = sizeof(float);
+    return {.text = 3 * width * size,
+            .video = size * (basis_ * (3 * tail_.image_width() + 3 * basis_) + 2 * frames_ * width),
+            .pair = size * (2 * basis_ + frames_ + 2)};
+  }
+
+ private:
+  struct Call {
+    const TextState& text;
+    const VideoState& video;
+    const Tensor &logits, &relevance, &dots;
+  };
+
+  // Video v with every text: sim [N].
+  void score_video(const Call& call, int64_t v, float* sim) const {
+    const int64_t n = call.text.size(), t = call.video["mask"].size(1), basis = options_.heads * t;
+    const float* gram = call.video["gram"].const_data_ptr<float>() + v * 3 * basis * basis;
+    const float* const squares[3] = {gram, gram + basis * basis, gram + 2 * basis * basis};
+    const float* lines = call.video["lines"].const_data_ptr<float>() + v * 3 * basis;
+    const float* dots = call.dots.const_data_ptr<float>() + v * basis * n;
+    const float* unit_w0 = call.text["unit_w0"].const_data_ptr<float>();
+    const float* unit_b3 = call.text["unit_b3"].const_data_ptr<float>();
+    std::vector<float> kept(static_cast<size_t>(2 * t * kLanes)),
+        weights(static_cast<size_t>((basis + t) * kLanes));
+    for (int64_t first = 0; first < n; first += kLanes) {
+      const int64_t count = std::min(kLanes, n - first);
+      attend(call, v, first, count, kept.data(), weights.data());
+      float forms[3 * kLanes], line[3][kLanes], dot[kLanes];
+      factored::quadratic_forms(squares, weights.data(), basis, count, forms);
+      for (int64_t k = 0; k < 3; ++k) {
+        factored::weighted_sum(lines + k * basis, weights.data(), basis, count, line[k]);
+      }
+      factored::weighted_sum(Rows{dots + first, n}, weights.data(), basis, count, dot);
+      for (int64_t x = 0; x < count; ++x) {
+        sim[first + x] =
+            factored::cosine({forms[x], forms[kLanes + x], forms[2 * kLanes + x], dot[x],
+                              line[0][x], line[1][x], line[2][x]},
+                             tail_.constants(), unit_w0[first + x], unit_b3[first + x]);
+      }
+    }
+  }
+
+  // The attention weights [H T, kLanes] of `count` texts over video v's frames.
+  void attend(const Call& call, int64_t v, int64_t first, int64_t count, float* kept,
+              float* weights) const {
+    const int64_t n = call.text.size(), t = call.video["mask"].size(1), h = options_.heads;
+    const auto bias = [&](const char* name, int64_t size) -> const float* {
+      return call.video.has(name) ? call.video[name].const_data_ptr<float>() + v * size : nullptr;
+    };
+    const auto rows = [&](const Tensor& x, int64_t head) {
+      return Rows{x.const_data_ptr<float>() + (head * x.size(-2) + v * t) * n + first, n};
+    };
+    float* relevant = h == 1 ? weights : kept;  // one head: the relevance is the attention
+    factored::frame_weights(rows(call.relevance, 0), bias("mean_from_text", t),
+                            call.video["mask"].const_data_ptr<bool>() + v * t, t, options_.topk,
+                            count, scale_ / static_cast<float>(h), relevant);
+    for (int64_t a = 0; h > 1 && a < h; ++a) {
+      const float* own = bias("from_text", h * t);
+      factored::kept_softmax(rows(call.logits, a), own ? own + a * t : nullptr, kept, t, count,
+                             scale_, weights + a * t * kLanes);
+    }
+  }
+
+  AttentionOptions options_;
+  FactoredTail tail_;
+  int64_t basis_ = 0, frames_ = 0;
+  float scale_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<Factored> factor_cross(const AttentionParts& parts) {
+  return std::make_unique<FactoredCross>(parts);
+}
+
+}  // namespace vtr::models

@@ -1,0 +1,45 @@
+#include "heads/factored/tail.h"
+
+#include <torch/torch.h>
+
+namespace vtr::models {
+
+FactoredTail::FactoredTail(const AttentionParts& parts) {
+  const torch::NoGradGuard no_grad;
+  const auto wide = [](const Tensor& x) { return x.detach().to(torch::kDouble); };
+  const Tensor g2 = wide(parts.norm2->weight), b2 = wide(parts.norm2->bias);
+  const Tensor g3 = wide(parts.norm3->weight), b3 = wide(parts.norm3->bias);
+  const int64_t width = g2.size(0);
+  const Tensor eye = torch::eye(width, g2.options());
+  const Tensor centring = eye - 1.0 / static_cast<double>(width);
+  const Tensor residual = (eye + wide(parts.linear->weight)).t();  // row vectors: x (I + W)^T
+  const Tensor mixing = (centring * g2).matmul(residual).matmul(centring);  // U^T
+  const Tensor u0 = (b2.matmul(residual) + wide(parts.linear->bias)).matmul(centring);
+  const Tensor w0 = g3 * u0;
+  const Tensor lines = mixing.matmul(torch::stack({u0, g3 * w0, g3 * b3}, 1));  // [D, 3]
+  const Tensor image = torch::cat({centring, mixing, lines}, 1);
+  const Tensor out = wide(parts.attention->out->weight).t();  // [D, D], rows by (head, d)
+  const auto single = [](const Tensor& x) { return x.to(torch::kFloat).contiguous(); };
+  image_ = single(image);
+  by_head_ = single(out.matmul(image)).unflatten(0, {parts.options.heads, -1});
+  bias_image_ = single(wide(parts.attention->out->bias).matmul(image));
+  gain_ = single(g3);
+  w0_ = single(w0);
+  b3_ = single(b3);
+  const auto dot = [](const Tensor& a, const Tensor& b) { return a.dot(b).item<float>(); };
+  constants_ = {.u0_u0 = dot(u0, u0),
+                .w0_w0 = dot(w0, w0),
+                .w0_b3 = dot(w0, b3),
+                .b3_b3 = dot(b3, b3),
+                .width = static_cast<float>(width),
+                .eps2 = static_cast<float>(parts.norm2->options.eps()),
+                .eps3 = static_cast<float>(parts.norm3->options.eps())};
+}
+
+State::Items FactoredTail::text(const Tensor& t) const {
+  const Tensor unit =
+      torch::nn::functional::normalize(t, torch::nn::functional::NormalizeFuncOptions().dim(-1));
+  return {{"unit", unit}, {"unit_w0", unit.matmul(w0_)}, {"unit_b3", unit.matmul(b3_)}};
+}
+
+}  // namespace vtr::models
