@@ -27,6 +27,8 @@ Command tokenizer_command();
 Command info_command();
 Command export_command();
 Command list_command();
+Command score_command();
+Command bench_command();
 
 const std::vector<Command>& commands();
 // Adds `parts` as subcommands of `app`; one of them is needed. The action is that of the chosen
