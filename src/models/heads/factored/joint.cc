@@ -12,27 +12,43 @@ namespace {
 using factored::kLanes;
 using factored::Rows;
 
-constexpr int64_t kTile = 4 * kLanes;  // texts of one matrix product; its result stays in cache
+// Images [..., k, 2 D + 3] chunk by chunk (kernels.h): [..., chunks, k, kChunk].
+Tensor chunked(const Tensor& image) {
+  const int64_t width = (image.size(-1) - 3) / 2, rest = factored::padded(width) - width;
+  const auto zone = [&](int64_t begin, int64_t size, int64_t pad) {
+    return torch::constant_pad_nd(image.narrow(-1, begin, size), {0, pad});
+  };
+  return torch::cat({zone(0, width, rest), zone(width, width, rest),
+                     zone(2 * width, 3, factored::kChunk - 3)},
+                    -1)
+      .unflatten(-1, {-1, factored::kChunk})
+      .transpose(-2, -3)
+      .contiguous();
+}
+
+Tensor padded(const Tensor& x) {  // [..., D] -> [..., D rounded up]
+  return torch::constant_pad_nd(x, {0, factored::padded(x.size(-1)) - x.size(-1)}).contiguous();
+}
 
 // `joint`: with alpha_ih = sigmoid(q_ih . k_sh / sqrt(d) - l_ih) the pooled vector is
 //   sum_i w_i (f_i + b_o) + sum_ih w_i (1 - alpha_ih) W_o^h O_ih + sum_h (sum_i w_i alpha_ih)
 //   W_o^h v_sh,
 // a sum over T (1 + H) vectors of the video and H of the text. Its image (tail.h) is formed for
-// every pair, by one product of coefficients [texts, T (1 + H)] and images [T (1 + H), 2 D + 3] a
-// video, and summed up while it is in the cache: two thirds of what inner products between the
-// text's and the video's vectors would take, and no difference of large numbers anywhere.
+// every pair and summed up as it appears: half of what inner products between the text's and the
+// video's vectors would take, and no difference of large numbers anywhere.
 class FactoredJoint final : public Factored {
  public:
   explicit FactoredJoint(const AttentionParts& parts)
       : options_(parts.options), tail_(parts), frames_(parts.frames) {
+    gain_ = padded(tail_.gain());
     scale_ = 1 / std::sqrt(static_cast<float>(tail_.gain().size(0) / options_.heads));
   }
 
   TextState text(const TextState& state) const override {
     State::Items items = tail_.text(state["text"]);
     const Tensor v = state["v"].transpose(0, 1);  // [H, N, d]
-    items.emplace_back("images", torch::bmm(v, tail_.head_images()).transpose(0, 1).contiguous());
-    items.emplace_back("gained", items.front().second * tail_.gain());  // n(t) g3
+    items.emplace_back("images", chunked(torch::bmm(v, tail_.head_images()).transpose(0, 1)));
+    items.emplace_back("gained", padded(items.front().second * tail_.gain()));  // n(t) g3
     items.emplace_back("q", state["q"]);
     items.emplace_back("k", state["k"]);  // [N, H, d]
     return items;
@@ -43,7 +59,7 @@ class FactoredJoint final : public Factored {
     const Tensor o = state["o"].permute({1, 0, 2, 3}).flatten(1, 2);           // [H, M T, d]
     const Tensor own = state["f"].matmul(tail_.image()) + tail_.bias_image();  // [M, T, 2 D + 3]
     const Tensor attended = torch::bmm(o, tail_.head_images()).view({h, m, t, -1}).transpose(0, 1);
-    State::Items items{{"images", torch::cat({own, attended.flatten(1, 2)}, 1)},
+    State::Items items{{"images", chunked(torch::cat({own, attended.flatten(1, 2)}, 1))},
                        {"q", state["q"]},
                        {"k", state["k"]},
                        {"lse", state["lse"].contiguous()},
@@ -61,13 +77,14 @@ class FactoredJoint final : public Factored {
     const Tensor logits = torch::bmm(video["q"].flatten(0, 1).transpose(0, 1),  // [H, M T, d]
                                      text["k"].permute({1, 2, 0}));             // [H, d, N]
     Tensor sim = torch::empty({m, n});
+    const Call call{text, video, relevance, logits};
     at::parallel_for(0, m, 1, [&](int64_t begin, int64_t end) {
-      const at::AutoDispatchBelowAutograd below;
-      Workspace workspace(*this);
-      for (int64_t v = begin; v < end; ++v) {
-        for (int64_t first = 0; first < n; first += kTile) {
-          score_tile({text, video, relevance, logits}, v, first, std::min(kTile, n - first),
-                     workspace, sim.data_ptr<float>() + v * n + first);
+      Workspace workspace(frames_, options_.heads);
+      // A tile's own vectors stay in the second cache while all videos pass.
+      for (int64_t first = 0; first < n; first += kLanes) {
+        for (int64_t v = begin; v < end; ++v) {
+          score_tile(call, v, first, std::min(kLanes, n - first), workspace,
+                     sim.data_ptr<float>() + v * n + first);
         }
       }
     });
@@ -77,8 +94,8 @@ class FactoredJoint final : public Factored {
   Bytes bytes() const override {
     const int64_t size = sizeof(float), width = tail_.gain().size(0), h = options_.heads;
     const int64_t basis = frames_ * (1 + h);
-    return {.text = size * (h * tail_.image_width() + 4 * width),
-            .video = size * (2 * basis * tail_.image_width() + 2 * frames_ * width),
+    return {.text = size * (2 * h * tail_.image_width() + 5 * width),
+            .video = size * (3 * basis * tail_.image_width() + 2 * frames_ * width),
             .pair = size * (frames_ * (1 + h) + 2)};
   }
 
@@ -90,52 +107,49 @@ class FactoredJoint final : public Factored {
   };
 
   struct Workspace {
-    explicit Workspace(const FactoredJoint& owner)
-        : coefficients(torch::empty({owner.frames_ * (1 + owner.options_.heads), kTile})),
-          images(torch::empty({kTile, owner.tail_.image_width()})),
-          weights(static_cast<size_t>(2 * owner.frames_ * kLanes)),
-          taken(static_cast<size_t>(owner.options_.heads * kTile)) {}
-    Tensor coefficients, images;  // [T (1 + H), kTile], [kTile, 2 D + 3]
-    std::vector<float> weights, taken;
+    Workspace(int64_t frames, int64_t heads)
+        : weights(static_cast<size_t>(2 * frames * kLanes)),
+          coefficients(static_cast<size_t>(frames * (1 + heads) * kLanes)),
+          taken(static_cast<size_t>(heads * kLanes)) {}
+    std::vector<float> weights, coefficients, taken;
   };
 
   // `count` texts from `first` on with video v.
   void score_tile(const Call& call, int64_t v, int64_t first, int64_t count, Workspace& workspace,
                   float* sim) const {
     const auto& [text, video, relevance, logits] = call;
-    for (int64_t at = 0; at < count; at += kLanes) {
-      coefficients(call, v, first + at, std::min(kLanes, count - at), workspace, at);
-    }
-    const Tensor basis = video["images"].select(0, v);  // [T (1 + H), 2 D + 3]
-    Tensor images = workspace.images.narrow(0, 0, count);
-    torch::mm_out(
-        images, workspace.coefficients.narrow(0, 0, basis.size(0)).narrow(1, 0, count).t(), basis);
-    const int64_t h = options_.heads, width = tail_.gain().size(0), row = tail_.image_width();
-    const float* own = text["images"].const_data_ptr<float>();
-    const float* gained = text["gained"].const_data_ptr<float>();
-    const float* unit_w0 = text["unit_w0"].const_data_ptr<float>();
-    const float* unit_b3 = text["unit_b3"].const_data_ptr<float>();
+    join(call, v, first, count, workspace);
+    const Tensor &basis = video["images"], &own = text["images"], &gained = text["gained"];
+    factored::TailSums sums[kLanes];
+    factored::reduce({.basis = basis.const_data_ptr<float>() + v * basis.stride(0),
+                      .coefficients = workspace.coefficients.data(),
+                      .own = own.const_data_ptr<float>() + first * own.stride(0),
+                      .taken = workspace.taken.data(),
+                      .gain = gain_.const_data_ptr<float>(),
+                      .text = gained.const_data_ptr<float>() + first * gained.stride(0),
+                      .m = basis.size(2),
+                      .heads = options_.heads,
+                      .width = tail_.gain().size(0),
+                      .n = count},
+                     sums);
+    const float* unit_w0 = text["unit_w0"].const_data_ptr<float>() + first;
+    const float* unit_b3 = text["unit_b3"].const_data_ptr<float>() + first;
     for (int64_t x = 0; x < count; ++x) {
-      const int64_t n = first + x;
-      const float* taken = workspace.taken.data() + x / kLanes * h * kLanes + x % kLanes;
-      const auto sums = factored::reduce(
-          images.const_data_ptr<float>() + x * row, own + n * h * row, taken, kLanes, h,
-          tail_.gain().const_data_ptr<float>(), gained + n * width, width);
-      sim[x] = factored::cosine(sums, tail_.constants(), unit_w0[n], unit_b3[n]);
+      sim[x] = factored::cosine(sums[x], tail_.constants(), unit_w0[x], unit_b3[x]);
     }
   }
 
-  void coefficients(const Call& call, int64_t v, int64_t first, int64_t count, Workspace& workspace,
-                    int64_t at) const {
+  // Their coefficients, into the workspace.
+  void join(const Call& call, int64_t v, int64_t first, int64_t count, Workspace& workspace) const {
     const auto& [text, video, relevance, logits] = call;
     const int64_t h = options_.heads, t = video["mask"].size(1), n = text.size();
     const auto part = [&](const char* name, int64_t size) -> const float* {
       return video.has(name) ? video[name].const_data_ptr<float>() + v * size : nullptr;
     };
-    float* weights = workspace.weights.data();
     factored::frame_weights({relevance.const_data_ptr<float>() + v * t * n + first, n},
                             part("from_text", t), video["mask"].const_data_ptr<bool>() + v * t, t,
-                            options_.topk, count, scale_ / static_cast<float>(h), weights);
+                            options_.topk, count, scale_ / static_cast<float>(h),
+                            workspace.weights.data());
     factored::join({.logits = {logits.const_data_ptr<float>() + v * t * n + first, n},
                     .head_stride = logits.stride(0),
                     .bias = part("to_text", h * t),
@@ -143,12 +157,13 @@ class FactoredJoint final : public Factored {
                     .heads = h,
                     .frames = t,
                     .scale = scale_},
-                   weights, count, kTile, workspace.coefficients.data_ptr<float>() + at,
-                   workspace.taken.data() + at * h);
+                   workspace.weights.data(), count, workspace.coefficients.data(),
+                   workspace.taken.data());
   }
 
   AttentionOptions options_;
   FactoredTail tail_;
+  Tensor gain_;  // [D rounded up]
   int64_t frames_ = 0;
   float scale_ = 0;
 };

@@ -168,11 +168,11 @@ VTR_VECTORISED void weighted_sum(Rows x, const float* weights, int64_t m, int64_
   }
 }
 
-VTR_VECTORISED void join(const Joining& joining, const float* weights, int64_t n, int64_t width,
+VTR_VECTORISED void join(const Joining& joining, const float* weights, int64_t n,
                          float* coefficients, float* taken) {
   const int64_t frames = joining.frames;
   for (int64_t i = 0; i < frames; ++i) {
-    std::copy_n(weights + i * kLanes, n, coefficients + i * width);
+    std::copy_n(weights + i * kLanes, n, coefficients + i * kLanes);
   }
   std::fill_n(taken, joining.heads * kLanes, 0.0f);
   for (int64_t h = 0; h < joining.heads; ++h) {
@@ -181,7 +181,7 @@ VTR_VECTORISED void join(const Joining& joining, const float* weights, int64_t n
       const float* row = joining.logits.data + h * joining.head_stride + i * joining.logits.stride;
       const int64_t at = h * frames + i;
       const float shift = (joining.bias ? joining.bias[at] : 0.0f) - joining.lse[at];
-      float* out = coefficients + (frames + at) * width;
+      float* out = coefficients + (frames + at) * kLanes;
       const float* w = weights + i * kLanes;
       for (int64_t x = 0; x < n; ++x) {
         const float logit = row[x] * joining.scale + shift;
@@ -193,47 +193,6 @@ VTR_VECTORISED void join(const Joining& joining, const float* weights, int64_t n
       }
     }
   }
-}
-
-VTR_VECTORISED TailSums reduce(const float* mixed, const float* basis, const float* taken,
-                               int64_t stride, int64_t heads, const float* gain, const float* text,
-                               int64_t width) {
-  const int64_t row = 2 * width + 3;
-  TailSums s{};
-  constexpr int64_t kBlock = 128;
-  for (int64_t begin = 0; begin < width; begin += kBlock) {
-    const int64_t count = std::min(kBlock, width - begin);
-    float p[kBlock], u[kBlock];
-    for (int64_t d = 0; d < count; ++d) p[d] = mixed[begin + d], u[d] = mixed[width + begin + d];
-    for (int64_t h = 0; h < heads; ++h) {
-      const float beta = taken[h * stride];
-      const float* b = basis + h * row + begin;
-      for (int64_t d = 0; d < count; ++d) {
-        p[d] += beta * b[d];
-        u[d] += beta * b[width + d];
-      }
-    }
-    float centred = 0, square = 0, gained = 0, dot = 0;
-#pragma omp simd reduction(+ : centred, square, gained, dot)
-    for (int64_t d = 0; d < count; ++d) {
-      const float g = u[d] * gain[begin + d];
-      centred += p[d] * p[d];
-      square += u[d] * u[d];
-      gained += g * g;
-      dot += u[d] * text[begin + d];
-    }
-    s.centred += centred;
-    s.mixed += square;
-    s.gained += gained;
-    s.dot += dot;
-  }
-  float* const rest[3] = {&s.with_u0, &s.with_w0, &s.with_b3};
-  for (int64_t k = 0; k < 3; ++k) {
-    *rest[k] = mixed[2 * width + k];
-    for (int64_t h = 0; h < heads; ++h)
-      *rest[k] += taken[h * stride] * basis[h * row + 2 * width + k];
-  }
-  return s;
 }
 
 }  // namespace vtr::models::factored

@@ -48,7 +48,7 @@ void weighted_sum(Rows x, const float* weights, int64_t m, int64_t n, float* sum
 // The joint head's coefficients of one video. weights [T, kLanes] of its frames; logits [H, T, n]
 // of the frames' queries with the text's key (`head_stride` from one attention head to the next),
 // bias [H, T] or null, lse [H, T] of the frames' own logits. With alpha = sigmoid(logits + bias -
-// lse):  coefficients [T + H T, width] = w, w (1 - alpha);  taken [H, kLanes] = sum_i w alpha.
+// lse):  coefficients [T + H T, kLanes] = w, w (1 - alpha);  taken [H, kLanes] = sum_i w alpha.
 struct Joining {
   Rows logits;
   int64_t head_stride;
@@ -56,12 +56,26 @@ struct Joining {
   int64_t heads, frames;
   float scale;
 };
-void join(const Joining& joining, const float* weights, int64_t n, int64_t width,
-          float* coefficients, float* taken);
+void join(const Joining& joining, const float* weights, int64_t n, float* coefficients,
+          float* taken);
 
-// p's image [2 D + 3] = mixed + sum_h taken_h basis_h, and its sums with the gain g3 [D] and the
-// text's n(t) g3 [D]; basis [H, 2 D + 3]; taken_h is `stride` apart.
-TailSums reduce(const float* mixed, const float* basis, const float* taken, int64_t stride,
-                int64_t heads, const float* gain, const float* text, int64_t width);
+// An image of a pooled vector, padded to whole chunks and kept chunk by chunk: D rounded up of C p,
+// D rounded up of U p, then a chunk that begins with the three products.
+constexpr int64_t kChunk = 32;
+constexpr int64_t padded(int64_t width) { return (width + kChunk - 1) / kChunk * kChunk; }
+constexpr int64_t image_chunks(int64_t width) { return 2 * padded(width) / kChunk + 1; }
+
+// The images of one video's pooled vectors for `n` texts, formed and summed up chunk by chunk:
+//   coefficients^T basis + sum_h taken_h own_h.
+struct Images {
+  const float* basis;         // [chunks, m, kChunk] of the video
+  const float* coefficients;  // [m, kLanes]
+  const float* own;           // [n, chunks, H, kChunk] of the texts
+  const float* taken;         // [H, kLanes]
+  const float* gain;          // g3 [padded D]
+  const float* text;          // n(t) g3 [n, padded D]
+  int64_t m, heads, width, n;
+};
+void reduce(const Images& images, TailSums* sums);  // [n]
 
 }  // namespace vtr::models::factored
