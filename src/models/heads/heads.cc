@@ -7,8 +7,10 @@
 namespace vtr::models {
 
 const Table<HeadEntry>& heads() {
-  static const Table<HeadEntry> table("head",
-                                      {mean_pool_head(), topk_head(), cross_head(), joint_head()});
+  static const Table<HeadEntry> table(
+      "head",
+      {mean_pool_head(), topk_head(), cross_head(), joint_head(), attention_head(), seq_lstm_head(),
+       seq_transf_head(), tight_transf_head(), mmt_head(), gated_head(), projection_head()});
   return table;
 }
 
