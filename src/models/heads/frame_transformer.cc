@@ -59,7 +59,7 @@ Tensor CrossBlocks::forward(Tensor x, const Tensor& mask, TemporalEncoding& temp
 
 int64_t CrossBlocks::bytes(int64_t length) const {
   const int64_t in_mlp = 11 * width_;  // x, its norm, the inner layer before and after QuickGELU
-  const int64_t in_attention = 7 * width_ + 3 * heads_ * length;
+  const int64_t in_attention = 10 * width_ + 4 * heads_ * length;
   return length * std::max(in_mlp, in_attention) * int64_t{sizeof(float)};
 }
 

@@ -51,7 +51,7 @@ class BertOutput final : public nn::Module {
   double dropout_;
 };
 
-// A post-LN layer of BERT, under the names of its first public implementation.
+// A post-LN layer of BERT, under the authors' names.
 class BertLayer final : public nn::Module {
  public:
   BertLayer(int64_t width, const Options& options)
