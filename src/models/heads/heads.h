@@ -10,6 +10,13 @@ HeadEntry topk_head();
 HeadEntry xpool_head();
 HeadEntry cross_head();
 HeadEntry joint_head();
+HeadEntry attention_head();
+HeadEntry seq_lstm_head();
+HeadEntry seq_transf_head();
+HeadEntry tight_transf_head();
+HeadEntry mmt_head();
+HeadEntry gated_head();
+HeadEntry projection_head();
 
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
