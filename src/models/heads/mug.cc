@@ -61,10 +61,9 @@ class Mug final : public Head {
     const Tensor no_frame = video["mask"].logical_not();
     const bool by_zero = authors_ && by_word_;
     const Tensor e = by_zero ? cosines.masked_fill(no_word, 0) : cosines;
-    const Tensor at = weights(e, no_frame, -1);
     const bool simple = options_.mode != "frame_token";
-    const Tensor t2v = (at * (simple ? e : cosines)).sum(-1);                        // [N, L, M]
-    const Tensor v2t = (weights(e, by_zero ? e.eq(0) : no_word, 1) * e).sum(1);     // [N, M, T]
+    const Tensor t2v = (weights(e, no_frame, -1) * (simple ? e : cosines)).sum(-1);  // [N, L, M]
+    const Tensor v2t = (weights(e, by_zero ? e.eq(0) : no_word, 1) * e).sum(1);      // [N, M, T]
     const Tensor by_word = weights(t2v, by_zero ? t2v.eq(0) : no_word.squeeze(-1), 1);
     const Tensor by_frame = weights(v2t, no_frame, -1);
     if (simple) return ((by_word * t2v).sum(1) + (by_frame * v2t).sum(-1)) / 2;

@@ -64,7 +64,7 @@ ScorePredictor::ScorePredictor(int64_t width) {
 }
 
 Tensor ScorePredictor::forward(const Tensor& tokens) {
-  const Tensor own = torch::gelu(inner_(norm_(tokens)));         // [B, T, 1 + P, D / 2]
+  const Tensor own = torch::gelu(inner_(norm_(tokens)));  // [B, T, 1 + P, D / 2]
   const Tensor global = own.slice(2, 0, 1).expand_as(own);
   return last_(torch::gelu(joined_(torch::cat({own, global}, -1)))).squeeze(-1).tanh();
 }

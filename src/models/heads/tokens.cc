@@ -7,8 +7,7 @@
 namespace vtr::models {
 
 Tensor unit(const Tensor& x) {
-  return torch::nn::functional::normalize(x,
-                                          torch::nn::functional::NormalizeFuncOptions().dim(-1));
+  return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
 }
 
 Words words_of(const TextFeatures& features, int64_t length) {

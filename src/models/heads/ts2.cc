@@ -18,7 +18,8 @@ struct Options : FrameTransformerOptions {
     f("tokens", tokens, "K, the patches kept of a frame beside its class token",
       config::at_least(1));
     f("selection", selection,
-      "of patches in evaluation, exact: those with the largest scores; noisy: as in training and in "
+      "of patches in evaluation, exact: those with the largest scores; noisy: as in training and "
+      "in "
       "the authors' evaluation",
       config::one_of({"exact", "noisy"}));
     f("mask", mask,
@@ -58,14 +59,16 @@ class Ts2 final : public Head {
         selector_->forward(tokens, is_training() || options_.selection == "noisy").flatten(1, 2);
     const Tensor mask = token_mask(features.mask);  // [M, (1 + K) T], as chosen
     const Tensor mixed = transformer_.forward(chosen, mask, token_positions(features));
-    return State::Items{{"frames", unit(mixed.slice(1, 0, c10::nullopt, per_frame()))},  // [M, T, D]
-                        {"mask", mask.slice(1, 0, c10::nullopt, per_frame())}};
+    return State::Items{
+        {"frames", unit(mixed.slice(1, 0, c10::nullopt, per_frame()))},  // [M, T, D]
+        {"mask", mask.slice(1, 0, c10::nullopt, per_frame())}};
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
     const Tensor& frames = video["frames"];
     const Tensor& mask = video["mask"];
-    const Tensor s = text["text"].matmul(frames.flatten(0, 1).t())
+    const Tensor s = text["text"]
+                         .matmul(frames.flatten(0, 1).t())
                          .view({-1, frames.size(0), frames.size(1)});  // [N, M, T]
     return (softmax_kept(unit(s * mask), kSharpness, mask.logical_not(), -1) * s).sum(-1);
   }
@@ -84,7 +87,8 @@ class Ts2 final : public Head {
  private:
   int64_t per_frame() const { return 1 + options_.tokens; }
 
-  // A frame's for all its tokens; the authors tile the frames' mask instead: [M, T] -> [M, (1+K) T].
+  // A frame's for all its tokens; the authors tile the frames' mask instead: [M, T] -> [M, (1+K)
+  // T].
   Tensor token_mask(const Tensor& mask) const {
     return options_.mask == "authors" ? mask.repeat({1, per_frame()})
                                       : mask.repeat_interleave(per_frame(), 1);

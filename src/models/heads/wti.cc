@@ -123,7 +123,8 @@ class Wti final : public Head {
 
   Tensor penalty(const TextState& text, const VideoState& video) override {
     if (options_.decorrelation == 0) return {};
-    const Tensor c = options_.decorrelation == 1 ? of_samples(text, video) : of_nearest(text, video);
+    const Tensor c =
+        options_.decorrelation == 1 ? of_samples(text, video) : of_nearest(text, video);
     const Tensor same = c.diagonal();
     const Tensor on = (same - 1).square().sum();
     const Tensor off = (c - same.diag_embed()).square().sum();
@@ -162,7 +163,8 @@ class Wti final : public Head {
 
   // Over the tokens of an item, sums to 1: x [B, L, D], mask [B, L] -> [B, L].
   Tensor weight(torch::nn::Sequential& layers, const Tensor& x, const Tensor& mask) const {
-    const Tensor logits = layers ? layers->forward(x).squeeze(-1) : torch::zeros_like(x.select(-1, 0));
+    const Tensor logits =
+        layers ? layers->forward(x).squeeze(-1) : torch::zeros_like(x.select(-1, 0));
     return softmax_kept(logits, 1, mask.logical_not(), -1);
   }
 

@@ -51,7 +51,7 @@ class XClip final : public Head {
               "model.head: xclip's weights are for texts of {} tokens, padding included, not of {} "
               "(text.max_words)",
               context_.words, features.tokens.size(1));
-    const Tensor sentence = unit(features.pooled);                   // [N, D]
+    const Tensor sentence = unit(features.pooled);                    // [N, D]
     const Tensor words = kept(unit(features.tokens), features.mask);  // [N, L, D]
     return State::Items{{"sentence", sentence},
                         {"to_video", sentence.matmul(global_)},
@@ -72,7 +72,7 @@ class XClip final : public Head {
     }
     const Tensor count = mask.sum(-1, /*keepdim=*/true).clamp_min(1);
     const Tensor mean = (unit(mixed) * mask.unsqueeze(-1)).sum(1) / count;
-    return State::Items{{"video", unit(mean)},                         // [M, D]
+    return State::Items{{"video", unit(mean)},                          // [M, D]
                         {"frames", kept(unit(features.frames), mask)},  // [M, T, D]
                         {"mask", seen(mask)}};
   }
@@ -82,9 +82,10 @@ class XClip final : public Head {
     const Tensor no_frame = video["mask"].logical_not();              // [M, T]
     const Tensor& frames = video["frames"];
     const Tensor words_video = text["words"].matmul(video["video"].t());  // [N, L, M]
-    const Tensor text_frames =
-        text["sentence"].matmul(frames.flatten(0, 1).t()).view({-1, frames.size(0), frames.size(1)});
-    const Tensor e = interactions(text["to_frames"], frames);                       // [N, L, M, T]
+    const Tensor text_frames = text["sentence"]
+                                   .matmul(frames.flatten(0, 1).t())
+                                   .view({-1, frames.size(0), frames.size(1)});
+    const Tensor e = interactions(text["to_frames"], frames);                 // [N, L, M, T]
     const Tensor by_frame = over_words(e, word_mat_, no_word.unsqueeze(-1));  // [N, M, T]
     const Tensor by_word = over_frames(e, frame_mat_, no_frame);              // [N, L, M]
     const Tensor fine =
@@ -97,7 +98,7 @@ class XClip final : public Head {
 
   int64_t pair_bytes() const override {
     const int64_t words = context_.words, frames = context_.frames;
-    return (4 * words * frames + 6 * (words + frames)) * int64_t{sizeof(float)};
+    return (5 * words * frames + 6 * (words + frames)) * int64_t{sizeof(float)};
   }
 
   void start_from(Encoders& encoders) override {
@@ -131,7 +132,7 @@ class XClip final : public Head {
   Options options_;
   HeadContext context_;
   bool authors_;
-  Tensor global_, local_;                      // [D, D]
+  Tensor global_, local_;                        // [D, D]
   Tensor word_logit_, word_mat_, word_mat2_;     // [L, L]
   Tensor frame_logit_, frame_mat_, frame_mat2_;  // [T, T]
   std::optional<FrameTransformer> transformer_;
@@ -140,8 +141,9 @@ class XClip final : public Head {
 }  // namespace
 
 HeadEntry xclip_head() {
-  return head_entry<XClip, Options>("xclip", "multi-grained contrast of sentence, words, frames "
-                                             "and video (X-CLIP)");
+  return head_entry<XClip, Options>("xclip",
+                                    "multi-grained contrast of sentence, words, frames "
+                                    "and video (X-CLIP)");
 }
 
 }  // namespace vtr::models
