@@ -72,7 +72,7 @@ class Mug final : public Head {
 
   int64_t pair_bytes() const override {
     const int64_t words = by_word_ ? context_.words : 1, frames = context_.frames;
-    return (5 * words * frames + 6 * (words + frames)) * int64_t{sizeof(float)};
+    return ((authors_ ? 5 : 3) * words * frames + 4 * (words + frames)) * int64_t{sizeof(float)};
   }
 
  private:

@@ -73,7 +73,7 @@ class Ts2 final : public Head {
     return (softmax_kept(unit(s * mask), kSharpness, mask.logical_not(), -1) * s).sum(-1);
   }
 
-  int64_t pair_bytes() const override { return 5 * context_.frames * int64_t{sizeof(float)}; }
+  int64_t pair_bytes() const override { return 6 * context_.frames * int64_t{sizeof(float)}; }
 
   void start_from(Encoders& encoders) override { transformer_.start_from(encoders); }
 

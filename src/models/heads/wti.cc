@@ -2,8 +2,6 @@
 #include "heads/heads.h"
 #include "heads/tokens.h"
 
-#include "vtr/core/error.h"
-
 #include <torch/torch.h>
 
 #include <limits>
@@ -59,7 +57,7 @@ Tensor correlation(const Tensor& x, const Tensor& y, const Tensor& counts, const
   const Tensor rows = counts.unsqueeze(-1), n = counts.sum();
   const auto standardised = [&](const Tensor& z) {
     const Tensor centred = z - (z * rows).sum(0) / n;
-    const Tensor variance = (centred.square() * rows).sum(0) / (n - 1);
+    const Tensor variance = (centred.square() * rows).sum(0) / (n - 1).clamp_min(1);
     return centred * variance.clamp_min(1e-12).rsqrt();  // a channel may be the same in all rows
   };
   return (standardised(x) * weights.unsqueeze(-1)).t().matmul(standardised(y));
