@@ -17,6 +17,10 @@ HeadEntry tight_transf_head();
 HeadEntry mmt_head();
 HeadEntry gated_head();
 HeadEntry projection_head();
+HeadEntry mug_head();
+HeadEntry wti_head();
+HeadEntry xclip_head();
+HeadEntry ts2_head();
 
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
