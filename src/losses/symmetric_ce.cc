@@ -5,35 +5,21 @@
 namespace vtr::losses {
 namespace {
 
-struct Options {
-  bool mask_duplicates = true;
-  void fields(auto& f) {
-    f("mask_duplicates", mask_duplicates,
-      "two captions of one video are not each other's negatives (the peers: false)");
-  }
-};
-
 // 1/2 [CE(rows of e^ls sim) + CE(columns)], the diagonal the target: CLIP, Radford et al., ICML
-// 2021.
-Tensor symmetric_ce(const Options& options, const LossInput& input) {
-  Tensor logits = input.sim.to(torch::kFloat) * input.logit_scale.exp();
-  if (options.mask_duplicates && input.duplicates.defined()) {
-    logits = logits.masked_fill(input.duplicates, -std::numeric_limits<double>::infinity());
+// 2021. The sum at a fixed scale is that of Frozen (20) and STAN (100).
+Tensor symmetric_ce(const ScaledOptions& options, const LossInput& input) {
+  Tensor logits = options.logits(input);
+  if (const Tensor out = options.left_out(input); out.defined()) {
+    logits = logits.masked_fill(out, -std::numeric_limits<double>::infinity());
   }
-  const Tensor target = torch::arange(logits.size(0), logits.options().dtype(torch::kLong));
-  return (torch::cross_entropy_loss(logits, target) +
-          torch::cross_entropy_loss(logits.t(), target)) /
-         2;
+  return options.reduced(diagonal_ce(logits), diagonal_ce(logits.t()));
 }
 
 }  // namespace
 
 LossEntry symmetric_ce_loss() {
-  return {"symmetric_ce", "cross-entropy over rows and over columns, averaged",
-          config::schema<Options>(), [](const config::Node& node) -> Loss {
-            const auto options = config::read<Options>(node, "train.loss");
-            return [options](const LossInput& input) { return symmetric_ce(options, input); };
-          }};
+  return loss_entry<ScaledOptions>("symmetric_ce", "cross-entropy over rows and over columns",
+                                   symmetric_ce);
 }
 
 }  // namespace vtr::losses

@@ -129,7 +129,8 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
                          : model.video(batch.video.pixels, batch.video.mask, options.precision);
   const Tensor sim = model.head().score(text, video);  // [B, B]
   const Tensor scale = model.encoders().logit_scale();
-  const Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
+  Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
+  if (const Tensor more = model.head().penalty(text, video); more.defined()) value = value + more;
   last_loss = value.item<double>();
   VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
             state.step + 1, last_loss);

@@ -30,4 +30,9 @@ struct LossEntry {
 const Table<LossEntry>& losses();
 Loss make_loss(const config::Choice& choice);
 
+// sim [N, M] times its softmax over the texts, at a temperature: a video that many texts are near
+// to counts less for each of them (Cheng et al., 2021). left_out [N, M] bool, or undefined: what
+// the softmax does not see, 0 in the result.
+Tensor dual_softmax(const Tensor& sim, double temperature, const Tensor& left_out = {});
+
 }  // namespace vtr::losses

@@ -26,19 +26,22 @@ bool fused_is_slow(const Tensor& q) {
   return at::globalContext().float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST;
 }
 
-// q, k, v [N, H, L, d] -> [N, H, L, d], of the first tokens where q has fewer than k.
-Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal) {
-  if (!fused_is_slow(q)) return at::scaled_dot_product_attention(q, k, v, {}, 0.0, causal);
+}  // namespace
+
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal, const Tensor& keep) {
+  if (!fused_is_slow(q)) {
+    return at::scaled_dot_product_attention(
+        q, k, v, keep.defined() ? std::optional(keep) : std::nullopt, 0.0, causal);
+  }
   Tensor scores =
       at::matmul(q * (1 / std::sqrt(static_cast<double>(q.size(3)))), k.transpose(2, 3));
   if (causal) {
     const int64_t length = k.size(2);
     scores = scores + at::full({length, length}, -INFINITY, scores.options()).triu_(1);
   }
+  if (keep.defined()) scores = scores.masked_fill(keep.logical_not(), -INFINITY);
   return at::matmul(scores.softmax(-1), v);
 }
-
-}  // namespace
 
 ClipLinear::ClipLinear(int64_t in, int64_t out)
     : weight(register_parameter("weight", at::empty({out, in}))),
@@ -68,13 +71,20 @@ void ClipAttention::reset() {
   out_proj->bias.zero_();
 }
 
-Tensor ClipAttention::forward(const Tensor& x, int64_t length, bool causal) const {
+std::array<Tensor, 3> ClipAttention::project(const Tensor& x, int64_t length) const {
   const Tensor qkv = at::linear(x, in_proj_weight, in_proj_bias);  // [N*L, 3W]
-  // Views [N, H, L, W/H]; unbind's gradient is one stack, three slices would each fill a [N*L, 3W].
+  // Views; unbind's gradient is one stack, three slices would each fill a [N*L, 3W].
   const auto parts = qkv.view({-1, length, 3, heads_, width_ / heads_}).unbind(2);
-  const Tensor y = attend(parts[0].transpose(1, 2), parts[1].transpose(1, 2),
-                          parts[2].transpose(1, 2), causal);  // [N, H, L, W/H]
+  return {parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2)};
+}
+
+Tensor ClipAttention::merge(const Tensor& y) const {
   return out_proj->forward(y.transpose(1, 2).reshape({-1, width_}));
+}
+
+Tensor ClipAttention::forward(const Tensor& x, int64_t length, bool causal) const {
+  const auto [q, k, v] = project(x, length);
+  return merge(attend(q, k, v, causal));
 }
 
 Tensor ClipAttention::first(const Tensor& x, int64_t length) const {
@@ -84,20 +94,25 @@ Tensor ClipAttention::first(const Tensor& x, int64_t length) const {
   const Tensor q = at::linear(rows, weights[0], biases[0]);       // [N, W]
   const Tensor kv = at::linear(x, weights[1], biases[1]);         // [N*L, 2W]
   const auto parts = kv.view({-1, length, 2, heads_, width_ / heads_}).unbind(2);
-  const Tensor y = attend(q.view({-1, heads_, 1, width_ / heads_}), parts[0].transpose(1, 2),
-                          parts[1].transpose(1, 2), /*causal=*/false);  // [N, H, 1, W/H]
-  return out_proj->forward(y.reshape({-1, width_}));
+  return merge(attend(q.view({-1, heads_, 1, width_ / heads_}), parts[0].transpose(1, 2),
+                      parts[1].transpose(1, 2)));
 }
 
-ClipMlp::ClipMlp(int64_t width, ClipActivation activation)
-    : c_fc(register_module("c_fc", std::make_shared<ClipLinear>(width, 4 * width))),
-      c_proj(register_module("c_proj", std::make_shared<ClipLinear>(4 * width, width))),
+ClipMlp::ClipMlp(const Sizes& sizes, ClipActivation activation, const char* first,
+                 const char* second)
+    : c_fc(register_module(first, std::make_shared<ClipLinear>(sizes.in, sizes.hidden))),
+      c_proj(register_module(second, std::make_shared<ClipLinear>(sizes.hidden, sizes.out))),
       activation_(activation) {}
 
+void ClipMlp::reset() {
+  c_fc->reset();
+  c_proj->reset();
+}
+
 Tensor ClipMlp::forward(const Tensor& x) const {
-  Tensor h = c_fc->forward(x);  // [n, 4W]
+  Tensor h = c_fc->forward(x);  // [n, hidden]
   if (activation_ == ClipActivation::gelu) return c_proj->forward(at::gelu(h));
-  // h * sigmoid(1.702 h) as silu(1.702 h) / 1.702: three passes over [n, 4W] fewer in the gradient.
+  // h * sigmoid(1.702 h) as silu(1.702 h) / 1.702: three passes over h fewer in the gradient.
   h = at::silu(h.mul_(kQuickGelu)).mul_(1 / kQuickGelu);
   return c_proj->forward(h);
 }
@@ -108,16 +123,26 @@ ClipBlock::ClipBlock(const ClipTowerOptions& options)
                            torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width})))),
       ln_2(register_module("ln_2",
                            torch::nn::LayerNorm(torch::nn::LayerNormOptions({options.width})))),
-      mlp(register_module("mlp", std::make_shared<ClipMlp>(options.width, options.activation))) {}
+      mlp(register_module(
+          "mlp",
+          std::make_shared<ClipMlp>(ClipMlp::Sizes{options.width, 4 * options.width, options.width},
+                                    options.activation))) {}
+
+void ClipBlock::reset() {
+  attn->reset();
+  mlp->reset();
+}
 
 Tensor ClipBlock::forward(const Tensor& x, int64_t length, bool causal) {
-  const Tensor y = add_into(attn->forward(ln_1(x), length, causal), x);
-  return add_into(mlp->forward(ln_2(y)), y);
+  return after(attn->forward(ln_1(x), length, causal), x);
 }
 
 Tensor ClipBlock::first(const Tensor& x, int64_t length) {
-  const Tensor rows = x.view({-1, length, x.size(1)}).select(1, 0);  // [N, W]
-  const Tensor y = add_into(attn->first(ln_1(x), length), rows);
+  return after(attn->first(ln_1(x), length), x.view({-1, length, x.size(1)}).select(1, 0));
+}
+
+Tensor ClipBlock::after(const Tensor& attention, const Tensor& x) {
+  const Tensor y = add_into(attention, x);
   return add_into(mlp->forward(ln_2(y)), y);
 }
 
@@ -130,11 +155,7 @@ ClipTransformer::ClipTransformer(const ClipTowerOptions& options) : options_(opt
 }
 
 void ClipTransformer::reset() {
-  for (const auto& block : blocks_) {
-    block->attn->reset();
-    block->mlp->c_fc->reset();
-    block->mlp->c_proj->reset();
-  }
+  for (const auto& block : blocks_) block->reset();
 }
 
 Tensor ClipTransformer::forward(Tensor x, int64_t length, bool causal) {

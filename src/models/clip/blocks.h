@@ -11,10 +11,17 @@
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace vtr::models {
+
+// q [N, H, Lq, d], k and v [N, H, Lk, d] -> [N, H, Lq, d]. A row sees every key; causal: those up
+// to itself; `keep`, bool over [N, H, Lq, Lk]: those it is true for.
+Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal = false,
+              const Tensor& keep = {});
 
 // As torch::nn::Linear, but its values are undefined until `reset`: drawing 150 M random numbers
 // only to load weights over them takes seconds.
@@ -33,6 +40,9 @@ class ClipAttention final : public torch::nn::Module {
   void reset();  // torch.nn.MultiheadAttention's initialisation
   Tensor forward(const Tensor& x, int64_t length, bool causal) const;  // [N*L, W] -> [N*L, W]
   Tensor first(const Tensor& x, int64_t length) const;  // [N*L, W] -> [N, W], each sequence's first
+  // Query, key and value, and the way back: [N*L, W] -> 3 x [N, H, L, W/H] -> [N*L, W].
+  std::array<Tensor, 3> project(const Tensor& x, int64_t length) const;
+  Tensor merge(const Tensor& y) const;
   int64_t heads() const { return heads_; }
   Tensor in_proj_weight;  // [3W, W] of query, key, value
   Tensor in_proj_bias;    // [3W]
@@ -44,8 +54,13 @@ class ClipAttention final : public torch::nn::Module {
 
 class ClipMlp final : public torch::nn::Module {
  public:
-  ClipMlp(int64_t width, ClipActivation activation);
-  Tensor forward(const Tensor& x) const;  // [n, W] -> [n, W]
+  struct Sizes {
+    int64_t in, hidden, out;
+  };
+  ClipMlp(const Sizes& sizes, ClipActivation activation, const char* first = "c_fc",
+          const char* second = "c_proj");
+  void reset();
+  Tensor forward(const Tensor& x) const;  // [n, in] -> [n, out]
   ClipActivation activation() const { return activation_; }
   std::shared_ptr<ClipLinear> c_fc, c_proj;
 
@@ -56,8 +71,11 @@ class ClipMlp final : public torch::nn::Module {
 class ClipBlock final : public torch::nn::Module {
  public:
   explicit ClipBlock(const ClipTowerOptions& options);
+  void reset();
   Tensor forward(const Tensor& x, int64_t length, bool causal);  // [N*L, W] -> [N*L, W]
   Tensor first(const Tensor& x, int64_t length);                 // [N*L, W] -> [N, W]
+  // The rest of a block whose attention, fresh from a linear layer, is given: [n, W] -> [n, W].
+  Tensor after(const Tensor& attention, const Tensor& x);
   std::shared_ptr<ClipAttention> attn;
   torch::nn::LayerNorm ln_1, ln_2;
   std::shared_ptr<ClipMlp> mlp;

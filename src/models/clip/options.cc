@@ -33,6 +33,7 @@ class Shapes {
               "{}: '{}' is empty", what_, name);
     return found->second;
   }
+  bool has(const std::string& name) const { return shapes_.contains(name); }
   int64_t layers(const std::string& prefix) const {
     int64_t n = 0;
     while (shapes_.contains(fmt::format("{}.resblocks.{}.ln_1.weight", prefix, n))) ++n;
@@ -88,6 +89,7 @@ config::Node clip_sizes(const TensorMap& tensors, const std::string& what) {
   set("vocab", words[0]);
   set("text_width", words[1]);
   set("text_layers", shapes.layers("transformer"));
+  if (shapes.has("visual.conv2.weight")) sizes["linear_patch"] = "3d";
   return sizes;
 }
 

@@ -29,6 +29,8 @@ struct ClipOptions {
   int64_t text_heads = 0;
   int64_t text_layers = 12;
   std::string activation = "quick_gelu";
+  std::string linear_patch = "2d";
+  bool see_padding = false;
 
   void fields(auto& f) {
     using config::at_least;
@@ -45,6 +47,10 @@ struct ClipOptions {
     f("text_layers", text_layers, "blocks of the text tower", at_least(1));
     f("activation", activation, "of the MLPs; OpenAI's models have quick_gelu",
       config::one_of({"quick_gelu", "gelu"}));
+    f("linear_patch", linear_patch, "3d: patches are embedded with those of the frames around",
+      config::one_of({"2d", "3d"}));
+    f("see_padding", see_padding,
+      "where frames mix, those after a video's end are mixed in as the authors' programs do");
   }
   void check(const std::string& path) const;
 
@@ -52,8 +58,8 @@ struct ClipOptions {
   ClipTowerOptions text_tower() const;
 };
 
-// The options that the shapes of a CLIP's tensors tell (all but heads and activation); `what` names
-// the file in errors.
+// The options that the shapes of a CLIP's tensors tell (all but heads, activation and padding);
+// `what` names the file in errors.
 config::Node clip_sizes(const TensorMap& tensors, const std::string& what);
 
 // `options` with what the file says filled in; throws Error where they contradict each other.

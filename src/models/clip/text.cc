@@ -51,22 +51,28 @@ void ClipText::reset() {
   }
 }
 
-TextFeatures ClipText::forward(const Tensor& ids, const Tensor& mask, bool want_tokens) {
+Tensor ClipText::embed(const Tensor& ids, const Tensor& mask) const {
   VTR_CHECK(ids.dim() == 2 && ids.size(1) > 0 && ids.size(1) <= positional_.size(0),
             "texts of 1 to {} tokens are needed, got ids of shape [{}]", positional_.size(0),
             fmt::join(ids.sizes().vec(), ", "));
   VTR_CHECK(mask.sizes() == ids.sizes(), "the mask's shape [{}] is not that of the ids [{}]",
             fmt::join(mask.sizes().vec(), ", "), fmt::join(ids.sizes().vec(), ", "));
-  const int64_t length = ids.size(1), width = embedding_.size(1);
-  Tensor x = at::embedding(embedding_, ids).add_(positional_.narrow(0, 0, length));  // [B, L, W]
-  // Causal attention needs no mask for what comes after a text's end.
-  x = transformer_->forward(x.view({-1, width}), length, /*causal=*/true);  // [B*L, W]
+  return at::embedding(embedding_, ids).add_(positional_.narrow(0, 0, ids.size(1))).flatten(0, 1);
+}
+
+TextFeatures ClipText::features(const Tensor& x, const Tensor& mask, bool want_tokens) {
   const Tensor ends = end_rows(mask);
   if (!want_tokens) {
     return {at::matmul(ln_final_(x.index_select(0, ends)), projection_), {}, mask};
   }
   const Tensor tokens = at::matmul(ln_final_(x), projection_);  // [B*L, D]
-  return {tokens.index_select(0, ends), tokens.view({-1, length, tokens.size(1)}), mask};
+  return {tokens.index_select(0, ends), tokens.view({-1, mask.size(1), tokens.size(1)}), mask};
+}
+
+TextFeatures ClipText::forward(const Tensor& ids, const Tensor& mask, bool want_tokens) {
+  // Causal attention needs no mask for what comes after a text's end.
+  const Tensor x = transformer_->forward(embed(ids, mask), ids.size(1), /*causal=*/true);
+  return features(x, mask, want_tokens);
 }
 
 }  // namespace vtr::models

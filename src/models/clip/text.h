@@ -16,6 +16,11 @@ class ClipText {
   // ids [B, L], mask [B, L]; `tokens` is defined when wanted.
   TextFeatures forward(const Tensor& ids, const Tensor& mask, bool want_tokens);
 
+  // Its parts: ids [B, L], mask [B, L] -> [B*L, W] -> the transformer -> features.
+  Tensor embed(const Tensor& ids, const Tensor& mask) const;
+  ClipTransformer& transformer() { return *transformer_; }
+  TextFeatures features(const Tensor& x, const Tensor& mask, bool want_tokens);
+
  private:
   Tensor embedding_, positional_, projection_;  // [vocab, W], [context, W], [W, D]
   torch::nn::LayerNorm ln_final_;

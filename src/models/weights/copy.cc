@@ -25,17 +25,17 @@ std::string listing(const char* title, const std::vector<std::string>& items) {
   return text;
 }
 
-std::map<std::string, Tensor> named_tensors(const torch::nn::Module& module) {
-  std::map<std::string, Tensor> result;
-  for (const auto& item : module.named_parameters()) result[item.key()] = item.value();
-  for (const auto& item : module.named_buffers()) result[item.key()] = item.value();
-  return result;
-}
-
 }  // namespace
 
 void copy_parameters(torch::nn::Module& module, const TensorMap& tensors, const std::string& what) {
-  auto targets = named_tensors(module);
+  TensorMap targets;
+  for (const auto& item : module.named_parameters()) targets.emplace_back(item.key(), item.value());
+  for (const auto& item : module.named_buffers()) targets.emplace_back(item.key(), item.value());
+  copy_parameters(targets, tensors, what);
+}
+
+void copy_parameters(const TensorMap& into, const TensorMap& tensors, const std::string& what) {
+  std::map<std::string, Tensor> targets(into.begin(), into.end());
   std::vector<std::pair<Tensor, Tensor>> copies;
   std::vector<std::string> missing, unexpected, mismatched;
   for (const auto& [name, value] : tensors) {

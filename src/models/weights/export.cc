@@ -55,6 +55,10 @@ torch::jit::Module scripted(const torch::nn::Module& module, const std::string& 
 
 void export_torchscript(const Encoders& encoders, const fs::path& path, bool half) {
   const Clip& clip = as_clip(encoders, path);
+  VTR_CHECK(
+      typeid(clip) == typeid(Clip) && clip.options().linear_patch == "2d",
+      "{}: the frames of these encoders mix, and an archive encodes images: write safetensors",
+      path.string());
   torch::jit::Module archive = scripted(clip, "__torch__.vtr.CLIP", half);
   const auto number = [&](const char* name, int64_t value) {
     archive.register_buffer(name, at::scalar_tensor(value, at::kLong));
