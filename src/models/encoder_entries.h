@@ -7,5 +7,6 @@ namespace vtr::models {
 
 EncoderEntry clip_encoder();
 EncoderEntry torchscript_encoder();
+EncoderEntry ts2_shift_encoder();
 
 }  // namespace vtr::models
