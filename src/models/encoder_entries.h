@@ -8,5 +8,6 @@ namespace vtr::models {
 EncoderEntry clip_encoder();
 EncoderEntry torchscript_encoder();
 EncoderEntry ts2_shift_encoder();
+EncoderEntry stan_encoder();
 
 }  // namespace vtr::models
