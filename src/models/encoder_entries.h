@@ -9,5 +9,6 @@ EncoderEntry clip_encoder();
 EncoderEntry torchscript_encoder();
 EncoderEntry ts2_shift_encoder();
 EncoderEntry stan_encoder();
+EncoderEntry dgl_encoder();
 
 }  // namespace vtr::models
