@@ -10,5 +10,6 @@ EncoderEntry torchscript_encoder();
 EncoderEntry ts2_shift_encoder();
 EncoderEntry stan_encoder();
 EncoderEntry dgl_encoder();
+EncoderEntry centerclip_encoder();
 
 }  // namespace vtr::models
