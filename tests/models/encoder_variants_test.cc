@@ -261,6 +261,23 @@ TEST_F(FromClip, OnlyPromptsTrain) {
   }
 }
 
+// The authors' counts, at the widths of ViT-B/32 (and of its 12 layers, which the prompts are for).
+TEST(EncoderVariants, AddAsManyParametersAsTheAuthorsDo) {
+  const auto added = [](const std::string& encoder, const std::string& options) {
+    const std::string sizes = "{vocab: 100, vision_layers: 4, text_layers: 12";
+    const auto variant = encoders().find(encoder).make(YAML::Load(sizes + options + "}"), "");
+    int64_t count = 0;
+    for (const auto& [name, value] : parameters_of(*variant)) {
+      const bool prompt = name.find("prompt") != std::string::npos || name.starts_with("Prompt");
+      if (prompt || name.starts_with("STAN_")) count += value.numel();
+    }
+    return count;
+  };
+  EXPECT_EQ(added("stan", ""), 28'351'488 + 11'817'984 + 49'152);
+  EXPECT_EQ(added("dgl", ""), 9'575'168);
+  EXPECT_EQ(added("dgl", ", generator: linear"), 827'392);
+}
+
 TEST_F(FromClip, PaddingIsSeenOnRequest) {
   for (const std::string encoder : {"ts2_shift", "stan", "dgl"}) {
     const std::string more = encoder == "stan" ? ", depth: 2}" : "}";
