@@ -85,7 +85,7 @@ std::vector<report::Record> evaluate(Subject subject, const std::vector<std::str
     e.data.test = split;
     const auto manifest =
         data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
-    const auto settings = loader_settings(e, model->encoders());
+    const auto settings = loader_settings(e, *model);
     const auto result = eval::evaluate(*model, manifest, *tokenizer, settings, e.eval);
     log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", manifest.name,
               result.t2v.queries, result.videos, result.skipped, result.seconds);

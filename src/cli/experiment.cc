@@ -83,13 +83,13 @@ std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
   return tokenizer;
 }
 
-data::LoaderSettings loader_settings(const Experiment& experiment,
-                                     const models::Encoders& encoders) {
+data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model) {
   return {.data = experiment.data,
           .video = experiment.video,
           .max_words = experiment.text.max_words,
-          .resolution = encoders.info().resolution,
-          .seed = static_cast<uint64_t>(experiment.train.seed)};
+          .resolution = model.encoders().info().resolution,
+          .seed = static_cast<uint64_t>(experiment.train.seed),
+          .pad_words = model.head().wants().padding};
 }
 
 // As it was typed, its words apart by spaces.

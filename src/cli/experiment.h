@@ -42,8 +42,7 @@ void resolve_inputs(Experiment& experiment, bool read_weights);
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights);
 std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
                                                  const models::Encoders& encoders);
-data::LoaderSettings loader_settings(const Experiment& experiment,
-                                     const models::Encoders& encoders);
+data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model);
 
 // Versions, device and machine, for env.json and benchmark records.
 report::Record environment(const Experiment& experiment);

@@ -89,7 +89,7 @@ int train(const Flags& given) {
                           .tokenizer = *tokenizer,
                           .train = train_split,
                           .val = val_split,
-                          .loader = loader_settings(experiment, model->encoders()),
+                          .loader = loader_settings(experiment, *model),
                           .options = experiment.train,
                           .eval = experiment.eval},
                          flags.run);

@@ -65,12 +65,15 @@ VideoBatch stack(const std::vector<FramesPtr>& frames, const video::Request& req
   const auto videos = static_cast<int64_t>(frames.size());
   const int64_t side = request.resolution;
   VideoBatch batch{at::empty({videos, request.frames, 3, side, side}, at::kByte),
-                   at::zeros({videos, request.frames}, at::kBool)};
+                   at::zeros({videos, request.frames}, at::kBool),
+                   at::empty({videos, request.frames}, at::kFloat)};
   auto* pixels = batch.pixels.data_ptr<uint8_t>();
   auto* mask = batch.mask.data_ptr<bool>();
+  auto* times = batch.times.data_ptr<float>();
   for (const auto& video : frames) {
     std::memcpy(pixels, video->pixels.data(), video->pixels.size());
     std::fill_n(mask, video->valid, true);
+    times = std::copy(video->seconds.begin(), video->seconds.end(), times);
     pixels += video->pixels.size();
     mask += request.frames;
   }

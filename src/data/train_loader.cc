@@ -40,9 +40,9 @@ struct Item {
 }  // namespace
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,
-                   int64_t max_words) {
+                   int64_t max_words, bool pad_to_max) {
   std::vector<std::vector<int64_t>> ids;
-  size_t longest = 0;
+  size_t longest = pad_to_max ? static_cast<size_t>(max_words) : 0;
   for (const auto& caption : captions) {
     ids.push_back(tokenizer.encode(caption, max_words));
     longest = std::max(longest, ids.back().size());
@@ -149,7 +149,7 @@ struct TrainLoader::Impl {
       captions.push_back(
           manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
     }
-    return {tokenize(tokenizer, captions, settings.max_words),
+    return {tokenize(tokenizer, captions, settings.max_words, settings.pad_words),
             frames.empty() ? VideoBatch{} : stack(frames, reader.request()), index};
   }
 

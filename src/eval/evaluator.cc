@@ -34,14 +34,15 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
 }
 
 models::TextState encode_texts(models::Retriever& model, const text::Tokenizer& tokenizer,
-                               const std::vector<std::string>& captions, int64_t max_words,
+                               const std::vector<std::string>& captions,
+                               const data::LoaderSettings& settings,
                                const std::string& precision) {
   constexpr size_t kBatch = 256;
   std::vector<models::State> parts;
   for (size_t i = 0; i < captions.size(); i += kBatch) {
     const std::vector<std::string> some(captions.begin() + i,
                                         captions.begin() + std::min(captions.size(), i + kBatch));
-    const auto batch = data::tokenize(tokenizer, some, max_words);
+    const auto batch = data::tokenize(tokenizer, some, settings.max_words, settings.pad_words);
     parts.push_back(model.text(batch.ids, batch.mask, precision));
   }
   return models::State::cat(parts);
@@ -52,7 +53,7 @@ models::VideoState encode_videos(models::Retriever& model, data::VideoLoader& lo
   report::Progress progress("encode", "videos", videos);
   std::vector<models::State> parts;
   while (auto batch = loader.next()) {
-    parts.push_back(model.video(batch->pixels, batch->mask, precision));
+    parts.push_back(model.video(batch->pixels, batch->mask, batch->times, precision));
     progress.advance(batch->mask.size(0));
   }
   VTR_CHECK(!parts.empty(), "none of the {} videos could be read", videos);
@@ -73,7 +74,7 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
       encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()), options.precision);
   const Queries queries = collect_queries(manifest, loader.skipped());
   const auto texts =
-      encode_texts(model, tokenizer, queries.captions, settings.max_words, options.precision);
+      encode_texts(model, tokenizer, queries.captions, settings, options.precision);
   const Tensor sim =
       models::score_blocked(model.head(), texts, videos, {.workspace_mb = options.workspace_mb});
   model.train(was_training);

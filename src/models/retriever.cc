@@ -39,7 +39,7 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::stri
   return head_->text(features);
 }
 
-VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask,
+VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
                                 const std::string& precision) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
   const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
@@ -47,12 +47,13 @@ VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask,
   VideoFeatures features = encoders_->encode_video(x, mask.to(place), head_->wants());
   features.frames = features.frames.to(torch::kFloat);
   if (features.patches.defined()) features.patches = features.patches.to(torch::kFloat);
+  if (times.defined() && features.frames.size(1) == times.size(1)) features.times = times.to(place);
   return features;
 }
 
-VideoState Retriever::video(const Tensor& pixels, const Tensor& mask,
+VideoState Retriever::video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
                             const std::string& precision) {
-  return head_->video(encode(pixels, mask, precision));
+  return head_->video(encode(pixels, mask, times, precision));
 }
 
 c10::Device Retriever::device() { return encoders_->logit_scale().device(); }

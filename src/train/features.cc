@@ -19,8 +19,9 @@ void refuse_change(bool changes, const char* why) {
 }  // namespace
 
 models::VideoFeatures SplitFeatures::select(const Tensor& index) const {
-  const Tensor here = index.to(frames.device());
-  return {frames.index_select(0, here), {}, mask.index_select(0, here)};
+  const Tensor here = index.to(all.frames.device());
+  const auto rows = [&](const Tensor& x) { return x.defined() ? x.index_select(0, here) : x; };
+  return {rows(all.frames), rows(all.patches), rows(all.mask), rows(all.times)};
 }
 
 SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
@@ -32,20 +33,26 @@ SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
   data::VideoLoader loader(manifest, settings, kBatch);
   report::Progress progress("encode", "videos", static_cast<int64_t>(manifest.videos.size()));
   model.eval();  // the caller turns training on
-  std::vector<Tensor> frames, masks;
+  std::vector<models::VideoFeatures> parts;
   while (auto batch = loader.next()) {
-    const auto features = model.encode(batch->pixels, batch->mask, precision);
+    const auto features = model.encode(batch->pixels, batch->mask, batch->times, precision);
     refuse_change(features.frames.requires_grad(),
                   "the image tower trains (train.freeze=[clip.visual.*] holds it)");
-    frames.push_back(features.frames);
-    masks.push_back(features.mask);
+    parts.push_back(features);
     progress.advance(batch->mask.size(0));
   }
-  VTR_CHECK(!frames.empty(), "{}: no video can be read", manifest.name);
+  VTR_CHECK(!parts.empty(), "{}: no video can be read", manifest.name);
   auto skipped = loader.skipped();
   for (auto v = skipped.rbegin(); v != skipped.rend(); ++v)
     manifest.videos.erase(manifest.videos.begin() + *v);
-  return {torch::cat(frames), torch::cat(masks)};
+  const auto joined = [&](Tensor models::VideoFeatures::*part) {
+    std::vector<Tensor> tensors;
+    for (const auto& features : parts) tensors.push_back(features.*part);
+    return tensors.front().defined() ? torch::cat(tensors) : Tensor();
+  };
+  using models::VideoFeatures;
+  return {{joined(&VideoFeatures::frames), joined(&VideoFeatures::patches),
+           joined(&VideoFeatures::mask), joined(&VideoFeatures::times)}};
 }
 
 }  // namespace vtr::train

@@ -9,7 +9,7 @@
 namespace vtr::train {
 
 struct SplitFeatures {
-  Tensor frames, mask;  // [V, T, D], [V, T] bool, on the model's device
+  models::VideoFeatures all;  // of V videos, on the model's device
   models::VideoFeatures select(const Tensor& index) const;  // index [B] int64
 };
 

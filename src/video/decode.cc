@@ -60,11 +60,13 @@ class Pass {
       // A picture that was decoded and cannot be converted ends the video like one cut off there.
       if (!capture.retrieve(picture_) || picture_.empty() || picture_.type() != CV_8UC3) break;
       keep(index);
+      seconds_[index] = static_cast<float>(capture.get(cv::CAP_PROP_POS_MSEC) / 1000);
     }
     return index;
   }
   bool has(int64_t index) const { return kept_.contains(index); }
   const std::vector<uint8_t>& operator[](int64_t index) const { return kept_.at(index); }
+  float seconds(int64_t index) const { return seconds_.at(index); }
 
  private:
   void keep(int64_t index) {
@@ -85,6 +87,7 @@ class Pass {
   const fs::path& path_;
   const Request& request_;
   std::map<int64_t, std::vector<uint8_t>> kept_;
+  std::map<int64_t, float> seconds_;
   std::optional<Resizer> resizer_;
   int64_t height_ = 0, width_ = 0;
   cv::Mat picture_;
@@ -96,10 +99,12 @@ int64_t stated_count(cv::VideoCapture& capture) {
 }
 
 Frames assemble(const Pass& pass, const std::vector<int64_t>& indices, const Request& request) {
-  Frames frames{.valid = static_cast<int64_t>(indices.size()), .pixels = {}};
+  Frames frames{.valid = static_cast<int64_t>(indices.size()), .pixels = {}, .seconds = {}};
   for (int64_t i = 0; i < request.frames; ++i) {
-    const auto& frame = pass[indices[static_cast<size_t>(std::min(i, frames.valid - 1))]];
+    const int64_t index = indices[static_cast<size_t>(std::min(i, frames.valid - 1))];
+    const auto& frame = pass[index];
     frames.pixels.insert(frames.pixels.end(), frame.begin(), frame.end());
+    frames.seconds.push_back(pass.seconds(index));
   }
   return frames;
 }

@@ -249,7 +249,8 @@ TEST_F(VideoLoaderTest, SkippedVideosHaveNoRowAndAreListed) {
 }
 
 TEST(Tokenize, PadsToTheLongestAndMasksTheRest) {
-  const auto batch = tokenize(test::FakeTokenizer(), {"abc", "a", "abcdefgh"}, 6);
+  const auto batch = tokenize(test::FakeTokenizer(), {"abc", "a", "abcdefgh"}, 6,
+                              /*pad_to_max=*/false);
   EXPECT_EQ(batch.ids.sizes(), (at::IntArrayRef{3, 6}));
   EXPECT_EQ(batch.mask.sum(1).equal(at::tensor({5, 3, 6}, at::kLong)), true);
   EXPECT_EQ(batch.ids[1][2].item<int64_t>(), 2);

@@ -22,6 +22,7 @@ struct TextBatch {
 struct VideoBatch {
   Tensor pixels;  // [B, T, 3, R, R] uint8
   Tensor mask;    // [B, T] bool
+  Tensor times;   // [B, T] float, seconds
 };
 struct Batch {
   TextBatch text;
@@ -35,11 +36,12 @@ struct LoaderSettings {
   int64_t max_words = 32;
   int64_t resolution = 224;
   uint64_t seed = 0;
+  bool pad_words = false;   // texts padded to max_words, not to the longest of the batch
   bool read_frames = true;  // false: training batches without pixels, for features computed before
 };
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,
-                   int64_t max_words);
+                   int64_t max_words, bool pad_to_max);
 
 // Shuffled (video, caption) pairs, epoch after epoch; the last, smaller batch of an epoch is left
 // out unless it is the only one.

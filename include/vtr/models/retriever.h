@@ -1,7 +1,7 @@
 // The whole model: encoders and head under one root, "clip." and "head." in checkpoints.
 //
 //   auto model = models::make_retriever(options, frames, words, norm, true);
-//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask);
+//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask, times, "fp32");
 #pragma once
 
 #include "vtr/models/encoders.h"
@@ -40,9 +40,12 @@ class Retriever : public torch::nn::Module {
   // The encoders in `precision`, the head always in fp32: half a digit lost in a cosine is a tie.
   // ids [B, L] int64, mask [B, L] bool.
   TextState text(const Tensor& ids, const Tensor& mask, const std::string& precision);
-  // The encoders' part and the whole: pixels [B, T, 3, R, R] uint8, mask [B, T] bool.
-  VideoFeatures encode(const Tensor& pixels, const Tensor& mask, const std::string& precision);
-  VideoState video(const Tensor& pixels, const Tensor& mask, const std::string& precision);
+  // The encoders' part and the whole: pixels [B, T, 3, R, R] uint8, mask [B, T] bool, times [B, T]
+  // float seconds or undefined (features of encoders that pool frames over time carry none).
+  VideoFeatures encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
+                       const std::string& precision);
+  VideoState video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
+                   const std::string& precision);
   Encoders& encoders() { return *encoders_; }
   Head& head() { return *head_; }
   c10::Device device();

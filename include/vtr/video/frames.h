@@ -50,6 +50,7 @@ struct Request {
 struct Frames {
   int64_t valid = 0;            // frames the video had; the rest repeat the last one
   std::vector<uint8_t> pixels;  // [T, 3, R, R], RGB
+  std::vector<float> seconds;   // [T] into the video, by the container's timestamps
 };
 
 // The indices of the T sampled frames of a video of n >= 1 frames, ascending; when n < T, each
