@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Every head and encoder variant on the generated benchmark, the same budget each, in one table.
+
+    scripts/systems_table.py                        # build/release/vtr, runs/systems/table.{json,md}
+    scripts/systems_table.py --steps 200 joint stan # some of them, shorter
+
+A system that has its run is not trained again. Figures: retrieval of both caption kinds, values that
+train, the median step, the median of scoring 1,000 x 1,000 at the run's sizes, and training's peak
+memory.
+"""
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+FREEZE = "train.freeze=[clip.visual.*]"
+# What a variant adds to the image tower trains; the tower itself does not, as for the heads.
+TOWER = [f"clip.visual.{part}" for part in
+         ("class_embedding", "positional_embedding", "proj", "conv1.*", "ln_*", "transformer.*")]
+UNFROZEN = ["train.encode_once=false", f"train.freeze=[{','.join(TOWER)}]"]
+SYSTEMS = {
+    "mean_pool": [], "topk": [], "attention": [], "seq_lstm": [], "seq_transf": [],
+    "tight_transf": ["train.loss.scale=1"],  # its score is no cosine and has no temperature
+    "xpool": [], "cross": ["model.head.temporal=learned"], "joint": [], "xclip": [], "ts2": [],
+    "mug": [], "wti": [], "mmt": [], "gated": [], "projection": [],
+    "ts2_shift": ["model.head.name=ts2", "model.encoder.name=ts2_shift"],
+    "centerclip": ["model.head.name=mean_pool", "model.encoder.name=centerclip",
+                   "model.encoder.clusters=['2:6x24']"],
+    "stan": ["model.head.name=mean_pool", "model.encoder.name=stan", "model.encoder.depth=2",
+             *UNFROZEN],
+    "dgl": ["model.head.name=mean_pool", "model.encoder.name=dgl", "text.max_words=24", *UNFROZEN],
+    "linear_patch_3d": ["model.head.name=mean_pool", "model.encoder.linear_patch=3d", *UNFROZEN],
+}
+COLUMNS = ["system", "captions", "R@1", "R@5", "R@10", "MdR", "MnR", "parameters", "step ms",
+           "score 1k x 1k s", "peak MB"]
+
+
+def run(command):
+    """Runs it, with its output on ours; returns its peak memory in bytes."""
+    print("$", " ".join(map(str, command)), file=sys.stderr, flush=True)
+    child = subprocess.Popen([str(word) for word in command], stdout=sys.stderr)
+    _, status, usage = os.wait4(child.pid, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise SystemExit(f"failed: {' '.join(map(str, command))}")
+    return usage.ru_maxrss * 1024
+
+
+def trained_values(log):
+    """Of '... 123 values train, 456 are frozen'."""
+    line = next(line for line in log.read_text().splitlines() if "values train" in line)
+    return int(line.split(" values train")[0].split()[-1])
+
+
+def measure(name, overrides, arguments):
+    """One system's record; what exists already is read."""
+    folder = arguments.out / name
+    record_file = folder / "record.json"
+    if record_file.exists():
+        return json.loads(record_file.read_text())
+    head = next((o.split("=")[1] for o in overrides if o.startswith("model.head.name=")),
+                name if name != "linear_patch_3d" else "mean_pool")
+    options = [] if any(o.startswith("model.head.name=") for o in overrides) else [
+        f"model.head.name={head}"]
+    peak = run([arguments.vtr, "train", "--config", "shapes.yaml", "--run", folder, "--overwrite",
+                f"data.root={arguments.data}", f"train.max_steps={arguments.steps}", *options,
+                *overrides])
+    rows_file = folder / "rows.json"
+    run([arguments.vtr, "eval", "--run", folder, "--split", "ordered", "--split", "single", "--json",
+         rows_file])
+    score_file = folder / "score.json"
+    run([arguments.vtr, "bench", "score", "--head", head, "--skip-naive", "--repeat", 1, "--width",
+         128, "--patches", 36, "--json", score_file])
+    steps = [json.loads(line)["seconds"] for line in (folder / "metrics.jsonl").open()]
+    record = {"system": name, "rows": json.loads(rows_file.read_text()),
+              "parameters": trained_values(folder / "log.txt"),
+              "step_seconds": statistics.median(steps), "peak_bytes": peak,
+              "score_seconds": json.loads(score_file.read_text())["factored_seconds"]}
+    record_file.write_text(json.dumps(record))
+    return record
+
+
+def table(records):
+    lines = []
+    for record in records:
+        for row in record["rows"]:
+            if row["direction"] != "t2v":
+                continue
+            lines.append([record["system"], row["captions"],
+                          *(f"{row[m]:.1f}" for m in ("R@1", "R@5", "R@10", "MdR", "MnR")),
+                          f"{record['parameters']:,}", f"{1000 * record['step_seconds']:.0f}",
+                          f"{record['score_seconds']:.2f}", f"{record['peak_bytes'] / 1e6:.0f}"])
+    widths = [max(len(line[i]) for line in [COLUMNS, *lines]) for i in range(len(COLUMNS))]
+    form = lambda line: "| " + " | ".join(  # noqa: E731
+        cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths))) + " |"
+    rule = "|" + "|".join("-" * (w + 1) + ("-" if i < 2 else ":") for i, w in enumerate(widths)) + "|"
+    return "\n".join([form(COLUMNS), rule, *map(form, lines)]) + "\n"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("systems", nargs="*", metavar="SYSTEM", help="of: " + ", ".join(SYSTEMS))
+    parser.add_argument("--vtr", type=Path, default="build/release/vtr")
+    parser.add_argument("--out", type=Path, default="runs/systems")
+    parser.add_argument("--data", type=Path, default="data/quickstart")
+    parser.add_argument("--steps", type=int, default=400)
+    arguments = parser.parse_args()
+    unknown = set(arguments.systems) - set(SYSTEMS)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    if not arguments.data.exists():
+        run([arguments.vtr, "data", "make-shapes", "--out", arguments.data, "--seed", 1, "--train",
+             1200, "--test", 240])
+    records = []
+    for name in arguments.systems or SYSTEMS:
+        records.append(measure(name, SYSTEMS[name], arguments))
+        print(table(records[-1:]), file=sys.stderr, flush=True)
+    (arguments.out / "table.md").write_text(table(records))
+    (arguments.out / "table.json").write_text(json.dumps(records, indent=1))
+    print(table(records), end="")
+
+
+if __name__ == "__main__":
+    main()
