@@ -36,7 +36,7 @@ void keep_memory() {
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {train_command(),     eval_command(), data_command(),
                                              tokenizer_command(), info_command(), export_command(),
-                                             list_command()};
+                                             import_command(),    list_command()};
   return table;
 }
 
