@@ -159,20 +159,21 @@ std::vector<std::string> load_import(Retriever& model, const Import& import) {
 
 std::string grouped(const std::vector<std::string>& names) {
   static const std::regex number(R"(\.\d+(?=\.))");
-  std::vector<std::pair<std::string, int64_t>> groups;
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;  // in the order they come
   for (const auto& name : names) {
     const std::string pattern = std::regex_replace(name, number, ".*");
     const auto known =
-        std::ranges::find_if(groups, [&](const auto& group) { return group.first == pattern; });
+        std::ranges::find_if(groups, [&](const auto& g) { return g.first == pattern; });
     if (known == groups.end()) {
-      groups.emplace_back(pattern, 1);
+      groups.push_back({pattern, {name}});
     } else {
-      ++known->second;
+      known->second.push_back(name);
     }
   }
   std::vector<std::string> texts;
-  for (const auto& [pattern, count] : groups) {
-    texts.push_back(count == 1 ? pattern : fmt::format("{} ({})", pattern, count));
+  for (const auto& [pattern, members] : groups) {
+    texts.push_back(members.size() == 1 ? members[0]
+                                        : fmt::format("{} ({})", pattern, members.size()));
   }
   return fmt::format("{}", fmt::join(texts, ", "));
 }
