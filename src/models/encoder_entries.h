@@ -7,5 +7,9 @@ namespace vtr::models {
 
 EncoderEntry clip_encoder();
 EncoderEntry torchscript_encoder();
+EncoderEntry ts2_shift_encoder();
+EncoderEntry stan_encoder();
+EncoderEntry dgl_encoder();
+EncoderEntry centerclip_encoder();
 
 }  // namespace vtr::models

@@ -11,6 +11,8 @@
 #include <torch/csrc/jit/serialization/export.h>
 #include <torch/script.h>
 
+#include <typeinfo>
+
 namespace vtr::models {
 namespace fs = std::filesystem;
 namespace {
