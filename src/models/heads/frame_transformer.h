@@ -2,6 +2,7 @@
 // through pre-LN blocks, and the frames added again. Luo et al., Neurocomputing 508, 2022.
 #pragma once
 
+#include "clip/blocks.h"
 #include "temporal/temporal.h"
 
 #include "vtr/models/head.h"
@@ -17,6 +18,53 @@ struct FrameTransformerOptions : TemporalOptions {
     f("layers", layers, "blocks of the frame transformer", config::at_least(1));
     f("heads", heads, "its attention heads", config::at_least(1));
   }
+};
+
+// CLIP's blocks over sequences with padding, as CLIP4Clip has them: the LayerNorms' epsilon is
+// 1e-12 and a padded key's logit is lowered by 1e6.
+class CrossBlocks final : public torch::nn::Module {
+ public:
+  CrossBlocks(const FrameTransformerOptions& options, int64_t width);
+  // x [M, L, D], mask [M, L] bool, positions [M or 1, L] -> [M, L, D]. Of `temporal`, what acts
+  // inside the attention.
+  Tensor forward(Tensor x, const Tensor& mask, TemporalEncoding& temporal, const Tensor& positions);
+  // Bytes at the peak of `forward`, without gradients, for one sequence of so many tokens.
+  int64_t bytes(int64_t length) const;
+
+ private:
+  Tensor attend(const ClipAttention& attention, const Tensor& x, const Tensor& added,
+                TemporalEncoding& temporal, const Tensor& positions) const;
+  std::vector<std::shared_ptr<ClipBlock>> blocks_;
+  int64_t width_, heads_;
+};
+
+// The chosen encoding of positions 1 .. `rows`. A learned table starts as CLIP4Clip's, at
+// N(0, 0.02): it is added to features as they leave the encoder, not to normalised ones.
+std::shared_ptr<TemporalEncoding> make_frame_encoding(const FrameTransformerOptions& options,
+                                                      int64_t width, int64_t rows);
+
+// CLIP4Clip's start: the first layers and position vectors of CLIP's text tower, found by OpenAI's
+// names. Where there is none or its width is another, blocks and table keep their random start.
+void start_from_text_tower(CrossBlocks& blocks, TemporalEncoding& temporal, Encoders& encoders);
+
+// No module of its own: CLIP4Clip's names put its parts at the root of the model, so it registers
+// `transformerClip` and `temporal` with its owner.
+class FrameTransformer {
+ public:
+  // The learned table has context.frames rows; a head that runs it over more tokens than frames
+  // gives their number there.
+  FrameTransformer(torch::nn::Module& owner, const FrameTransformerOptions& options,
+                   const HeadContext& context);
+  // frames [M, T, D], mask [M, T] bool, positions [M or 1, T] (frame_positions) -> [M, T, D]:
+  // frames + blocks(frames + P).
+  Tensor forward(const Tensor& frames, const Tensor& mask, const Tensor& positions);
+  void start_from(Encoders& encoders) { start_from_text_tower(*blocks_, *temporal_, encoders); }
+  // CLIP4Clip's name to ours.
+  static std::string name_here(const std::string& name);
+
+ private:
+  std::shared_ptr<CrossBlocks> blocks_;
+  std::shared_ptr<TemporalEncoding> temporal_;
 };
 
 }  // namespace vtr::models

@@ -7,8 +7,9 @@
 namespace vtr::models {
 
 const Table<HeadEntry>& heads() {
-  static const Table<HeadEntry> table("head",
-                                      {mean_pool_head(), topk_head(), cross_head(), joint_head()});
+  static const Table<HeadEntry> table(
+      "head", {mean_pool_head(), topk_head(), cross_head(), joint_head(), mug_head(), wti_head(),
+               xclip_head(), ts2_head()});
   return table;
 }
 

@@ -9,6 +9,10 @@ HeadEntry mean_pool_head();
 HeadEntry topk_head();
 HeadEntry cross_head();
 HeadEntry joint_head();
+HeadEntry mug_head();
+HeadEntry wti_head();
+HeadEntry xclip_head();
+HeadEntry ts2_head();
 
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
