@@ -6,34 +6,24 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace vtr::models {
 namespace {
 
 constexpr double kEpsilon = 1e-12;  // CLIP4Clip's LayerNorm; CLIP's own has 1e-5
-constexpr double kPadded = -1e6;    // on a padded key's logit
-constexpr double kStart = 0.02;     // standard deviation of what starts at random
-
-// Linear layers N(0, 0.02), biases 0; the joint projection of queries, keys and values as in
-// torch.nn.MultiheadAttention, which CLIP4Clip leaves alone.
-void start(ClipBlock& block) {
-  const torch::NoGradGuard no_grad;
-  block.attn->reset();
-  for (const auto& linear : {block.attn->out_proj, block.mlp->c_fc, block.mlp->c_proj}) {
-    linear->weight.normal_(0, kStart);
-    linear->bias.zero_();
-  }
-}
-
-// What is added to the logits: [M or 1, H or 1, L or 1, L].
-Tensor added_logits(const Tensor& mask, const Tensor& bias) {
-  const Tensor padded = mask.logical_not().to(torch::kFloat).mul(kPadded);  // [M, L]
-  const Tensor keys = padded.unsqueeze(1).unsqueeze(1);
-  return bias.defined() ? keys + bias.slice(2, 1).slice(3, 1) : keys;  // without the text's
-}
+constexpr double kPadded = 1e6;     // off a padded key's logit
 
 }  // namespace
+
+torch::nn::LayerNorm cross_norm(int64_t width) {
+  return torch::nn::LayerNorm(torch::nn::LayerNormOptions({width}).eps(kEpsilon));
+}
+
+void start_linear(ClipLinear& linear) {
+  const torch::NoGradGuard no_grad;
+  linear.weight.normal_(0, 0.02);
+  linear.bias.zero_();
+}
 
 CrossBlocks::CrossBlocks(const FrameTransformerOptions& options, int64_t width)
     : width_(width), heads_(options.heads) {
@@ -44,28 +34,24 @@ CrossBlocks::CrossBlocks(const FrameTransformerOptions& options, int64_t width)
     const auto block = std::make_shared<ClipBlock>(
         ClipTowerOptions{width, options.layers, heads_, ClipActivation::quick_gelu});
     for (auto* norm : {&block->ln_1, &block->ln_2}) (*norm)->options.eps(kEpsilon);
-    start(*block);
+    // Queries, keys and values start as in torch.nn.MultiheadAttention, which CLIP4Clip leaves
+    // alone.
+    block->attn->reset();
+    for (const auto& linear : {block->attn->out_proj, block->mlp->c_fc, block->mlp->c_proj})
+      start_linear(*linear);
     list->push_back(block);
     blocks_.push_back(block);
   }
 }
 
-Tensor CrossBlocks::attend(const ClipAttention& attention, const Tensor& x, const Tensor& added,
-                           TemporalEncoding& temporal, const Tensor& positions) const {
-  const Tensor qkv = at::linear(x, attention.in_proj_weight, attention.in_proj_bias);
-  const auto parts = qkv.unflatten(-1, {3, heads_, width_ / heads_}).unbind(2);  // [M, L, H, d]
-  const Tensor q = temporal.rotated(parts[0], positions).transpose(1, 2);        // [M, H, L, d]
-  const Tensor k = temporal.rotated(parts[1], positions).permute({0, 2, 3, 1});  // [M, H, d, L]
-  const Tensor logits = q.matmul(k) * (1 / std::sqrt(static_cast<double>(width_ / heads_))) + added;
-  const Tensor y = logits.softmax(-1).matmul(parts[2].transpose(1, 2));  // [M, H, L, d]
-  return attention.out_proj->forward(y.transpose(1, 2).flatten(2));
-}
-
 Tensor CrossBlocks::forward(Tensor x, const Tensor& mask, TemporalEncoding& temporal,
                             const Tensor& positions) {
-  const Tensor added = added_logits(mask, temporal.bias(positions));
+  const PlacedAttention attend(temporal, positions, mask, kPadded);
   for (const auto& block : blocks_) {
-    x = x + attend(*block->attn, block->ln_1(x), added, temporal, positions);
+    const auto& attn = *block->attn;
+    const Tensor qkv = at::linear(block->ln_1(x), attn.in_proj_weight, attn.in_proj_bias);
+    const auto parts = qkv.unflatten(-1, {3, heads_, width_ / heads_}).unbind(2);  // [M, L, H, d]
+    x = x + attn.out_proj->forward(attend(parts[0], parts[1], parts[2]));
     x = x + block->mlp->forward(block->ln_2(x));
   }
   return x;
@@ -73,17 +59,8 @@ Tensor CrossBlocks::forward(Tensor x, const Tensor& mask, TemporalEncoding& temp
 
 int64_t CrossBlocks::bytes(int64_t length) const {
   const int64_t in_mlp = 11 * width_;  // x, its norm, the inner layer before and after QuickGELU
-  const int64_t in_attention = 7 * width_ + 3 * heads_ * length;
+  const int64_t in_attention = 10 * width_ + 4 * heads_ * length;
   return length * std::max(in_mlp, in_attention) * int64_t{sizeof(float)};
-}
-
-std::shared_ptr<TemporalEncoding> make_frame_encoding(const FrameTransformerOptions& options,
-                                                      int64_t width, int64_t rows) {
-  auto encoding = temporal_encodings().find(options.temporal).make({width, rows, options.heads});
-  const torch::NoGradGuard no_grad;
-  auto parameters = encoding->named_parameters();
-  if (Tensor* table = parameters.find("positions")) table->normal_(0, kStart);
-  return encoding;
 }
 
 void start_from_text_tower(CrossBlocks& blocks, TemporalEncoding& temporal, Encoders& encoders) {
@@ -113,7 +90,8 @@ FrameTransformer::FrameTransformer(torch::nn::Module& owner, const FrameTransfor
     : blocks_(owner.register_module("transformerClip",
                                     std::make_shared<CrossBlocks>(options, context.width))),
       temporal_(owner.register_module(
-          "temporal", make_frame_encoding(options, context.width, context.frames))) {}
+          "temporal",
+          make_encoding(options.temporal, {context.width, context.frames, options.heads}))) {}
 
 Tensor FrameTransformer::forward(const Tensor& frames, const Tensor& mask,
                                  const Tensor& positions) {

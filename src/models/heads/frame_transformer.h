@@ -3,7 +3,7 @@
 #pragma once
 
 #include "clip/blocks.h"
-#include "temporal/temporal.h"
+#include "heads/placed_attention.h"
 
 #include "vtr/models/head.h"
 
@@ -32,16 +32,13 @@ class CrossBlocks final : public torch::nn::Module {
   int64_t bytes(int64_t length) const;
 
  private:
-  Tensor attend(const ClipAttention& attention, const Tensor& x, const Tensor& added,
-                TemporalEncoding& temporal, const Tensor& positions) const;
   std::vector<std::shared_ptr<ClipBlock>> blocks_;
   int64_t width_, heads_;
 };
 
-// The chosen encoding of positions 1 .. `rows`. A learned table starts as CLIP4Clip's, at
-// N(0, 0.02): it is added to features as they leave the encoder, not to normalised ones.
-std::shared_ptr<TemporalEncoding> make_frame_encoding(const FrameTransformerOptions& options,
-                                                      int64_t width, int64_t rows);
+// CLIP4Clip's LayerNorm, and its start of a linear layer: N(0, 0.02), the bias 0.
+torch::nn::LayerNorm cross_norm(int64_t width);
+void start_linear(ClipLinear& linear);
 
 // CLIP4Clip's start: the first layers and position vectors of CLIP's text tower, found by OpenAI's
 // names. Where there is none or its width is another, blocks and table keep their random start.

@@ -13,6 +13,13 @@ HeadEntry mug_head();
 HeadEntry wti_head();
 HeadEntry xclip_head();
 HeadEntry ts2_head();
+HeadEntry attention_head();
+HeadEntry seq_lstm_head();
+HeadEntry seq_transf_head();
+HeadEntry tight_transf_head();
+HeadEntry mmt_head();
+HeadEntry gated_head();
+HeadEntry projection_head();
 
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);

@@ -7,21 +7,12 @@ namespace {
 
 namespace F = torch::nn::functional;
 
-struct Options {
-  int64_t topk = 3;
-  void fields(auto& f) {
-    f("topk", topk, "K, the frames kept for a text; 0: all", config::at_least(0));
-  }
-};
-
-// The mean of the K frames nearest to the text, without parameters: X-Pool's top-k baseline (Gorti
-// et al., CVPR 2022) and the K of the paper's Table 4. Only inner products of frames are needed:
-// with the frames' Gram matrix G and w = 1 at the chosen frames, sim = (w . r) / sqrt(w^T G w).
-class TopK final : public Head {
+// The frames weighted by their cosine with the text, without parameters: X-Pool's baselines (Gorti
+// et al., CVPR 2022). Only inner products of frames are needed: with the frames' Gram matrix G and
+// a text's weights w, sim = (w . r) / sqrt(w^T G w).
+class WeightedFrames : public Head {
  public:
-  TopK(const Options& options, const HeadContext& context) : options_(options), context_(context) {
-    check_topk(options.topk, context);
-  }
+  explicit WeightedFrames(const HeadContext& context) : context_(context) {}
 
   TextState text(const TextFeatures& features) override {
     return State::Items{{"text", F::normalize(features.pooled, F::NormalizeFuncOptions().dim(-1))}};
@@ -38,8 +29,7 @@ class TopK final : public Head {
     const Tensor& frames = video["frames"];
     const int64_t m = frames.size(0), t = frames.size(1);
     const Tensor relevance = text["text"].matmul(frames.flatten(0, 1).t()).view({-1, m, t});
-    const Tensor kept = select_topk(relevance, video["mask"], options_.topk);
-    const Tensor w = kept.isfinite().to(relevance.scalar_type());  // [N, M, T]
+    const Tensor w = weights(relevance, video["mask"]);
     const Tensor dot = (w * relevance).sum(-1);
     const Tensor by_video = w.transpose(0, 1);  // [M, N, T]
     const Tensor square = (by_video.matmul(video["gram"]) * by_video).sum(-1).t();
@@ -48,15 +38,67 @@ class TopK final : public Head {
 
   int64_t pair_bytes() const override { return 6 * context_.frames * int64_t{sizeof(float)}; }
 
+ protected:
+  // w [N, M, T], of any length, zero where there is no frame, from the cosines r [N, M, T].
+  virtual Tensor weights(const Tensor& relevance, const Tensor& mask) const = 0;
+
  private:
-  Options options_;
   HeadContext context_;
+};
+
+struct TopKOptions {
+  int64_t topk = 3;
+  void fields(auto& f) {
+    f("topk", topk, "K, the frames kept for a text; 0: all", config::at_least(0));
+  }
+};
+
+// The mean of the K frames nearest to the text; also the K of the paper's Table 4.
+class TopK final : public WeightedFrames {
+ public:
+  TopK(const TopKOptions& options, const HeadContext& context)
+      : WeightedFrames(context), topk_(options.topk) {
+    check_topk(topk_, context);
+  }
+
+ private:
+  Tensor weights(const Tensor& relevance, const Tensor& mask) const override {
+    return select_topk(relevance, mask, topk_).isfinite().to(relevance.scalar_type());
+  }
+
+  int64_t topk_;
+};
+
+struct AttentionOptions {
+  double temperature = 0.01;
+  void fields(auto& f) {
+    f("temperature", temperature, "of the softmax over the frames", config::at_least(1e-4));
+  }
+};
+
+// The mean of the frames under a softmax.
+class Attention final : public WeightedFrames {
+ public:
+  Attention(const AttentionOptions& options, const HeadContext& context)
+      : WeightedFrames(context), temperature_(options.temperature) {}
+
+ private:
+  Tensor weights(const Tensor& relevance, const Tensor& mask) const override {
+    return (select_topk(relevance, mask, /*topk=*/0) / temperature_).softmax(-1);
+  }
+
+  double temperature_;
 };
 
 }  // namespace
 
 HeadEntry topk_head() {
-  return head_entry<TopK, Options>("topk", "mean of the K frames nearest to the text");
+  return head_entry<TopK, TopKOptions>("topk", "mean of the K frames nearest to the text");
+}
+
+HeadEntry attention_head() {
+  return head_entry<Attention, AttentionOptions>(
+      "attention", "mean of the frames under a softmax of their cosines (X-Pool's baseline)");
 }
 
 }  // namespace vtr::models
