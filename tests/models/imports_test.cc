@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <functional>
 #include <map>
 
 namespace vtr::models {
@@ -18,7 +17,7 @@ namespace {
 
 using test::expect_error;
 using test::tensor_near;
-using Names = std::function<std::string(const std::string&)>;
+using Names = std::vector<std::pair<std::string, std::string>>;  // a part of ours, of theirs
 
 constexpr int64_t kFrames = 4, kWords = 9;
 
@@ -44,20 +43,25 @@ std::map<std::string, Tensor> tensors_of(const torch::nn::Module& module) {
   return result;
 }
 
-// The authors' file of a model, whose names are `head_name` of ours behind "head.".
-TensorMap checkpoint(const Retriever& model, const Names& head_name,
-                     at::ScalarType type = at::kFloat) {
+// The authors' file of a model: the first pair whose part is in a name says what theirs is.
+TensorMap checkpoint(const Retriever& model, const Names& names, at::ScalarType type = at::kFloat) {
   TensorMap result;
-  for (const auto& [name, tensor] : tensors_of(model)) {
-    const bool head = name.starts_with("head.");
-    result.emplace_back(head ? head_name(name.substr(5)) : name, tensor.to(type));
+  for (const auto& [ours, tensor] : tensors_of(model)) {
+    std::string name = ours;
+    for (const auto& [from, to] : names) {
+      if (const size_t at = name.find(from); at != std::string::npos) {
+        name.replace(at, from.size(), to);
+        break;
+      }
+    }
+    result.emplace_back(name, tensor.to(type));
   }
   return result;
 }
 
-Names in_pool_frames() {
-  return [](const std::string& name) { return "pool_frames." + name; };
-}
+const Names kInPoolFrames{{"head.", "pool_frames."}};
+const Names kPositions{{"head.temporal.positions", "frame_position_embeddings.weight"},
+                       {"head.", ""}};
 
 class Imports : public testing::Test {
  protected:
@@ -89,11 +93,6 @@ class Imports : public testing::Test {
 };
 
 const Model kXPool{.head = "cross", .head_options = "{heads: 2}"};
-
-TEST_F(Imports, XPoolInOpenAisNames) {
-  const auto model = kXPool.make();
-  expect_equal(*import("xpool", kXPool, checkpoint(*model, in_pool_frames())), *model);
-}
 
 // The published ones: transformers' own file of a tiny CLIP, under X-Pool's prefix.
 TEST_F(Imports, XPoolInHuggingFacesNames) {
@@ -128,14 +127,42 @@ TEST_F(Imports, Clip4clipsHalfPrecisionBecomesFloat) {
   expect_equal(*got, *model, 2e-3);  // half a unit of ten bits, of values up to 4
 }
 
-TEST_F(Imports, ALongerTableOfPositionsIsCut) {
-  const Model kind{.head = "cross", .head_options = "{heads: 2, temporal: learned}"};
+// X-CLIP's matrices are as large as its texts and videos.
+TEST_F(Imports, OtherFramesAreRefusedWithBothShapes) {
+  const Model kind{.head = "xclip", .head_options = "{heads: 2}"};
+  const auto found = read_import("xclip", write(checkpoint(*kind.make(), kPositions)));
+  const auto longer = make_retriever(sized(kind.options(), found), kFrames + 1, kWords, {}, false);
+  expect_error([&] { load_import(*longer, found); },
+               "head.frame_mat_weight2 [4, 4] (needed [5, 5])");
+}
+
+// CLIPs of transformers' making in STAN's module, which names their parts anew.
+TEST_F(Imports, StanInHuggingFacesNames) {
+  const std::string folder = VTR_FIXTURES "/models/clip_tiny";
+  const Model kind{.encoder = "stan", .encoder_options = "{depth: 2}"};
   const auto model = kind.make();
-  auto tensors = checkpoint(*model, in_pool_frames());
-  for (auto& [name, tensor] : tensors) {
-    if (name.ends_with("temporal.positions")) tensor = torch::cat({tensor, tensor + 1});
+  TensorMap tensors;
+  for (const auto& [name, tensor] : load_safetensors(folder + "/model.safetensors")) {
+    std::string theirs = name.starts_with("text_") ? "text_backbone." + name : "backbone." + name;
+    for (const std::string part :
+         {"vision_model.embeddings.", "vision_model.encoder.", "vision_model."}) {
+      if (const size_t at = theirs.find(part); at != std::string::npos)
+        theirs.erase(at, part.size());
+    }
+    if (name != "logit_scale") tensors.emplace_back(theirs, tensor);
   }
-  expect_equal(*import("xpool", kind, tensors), *model);
+  for (const auto& [name, tensor] : tensors_of(model->encoders())) {
+    if (name.starts_with("STAN_")) tensors.emplace_back("backbone." + name, tensor);
+  }
+  const auto got = import("stan", kind, tensors);
+  EXPECT_NEAR(got->encoders().logit_scale().item<float>(), std::log(100), 1e-6);
+  const auto clip = tensors_of(*encoders().find("clip").make(test::tiny_clip_options(), folder));
+  const auto added = tensors_of(model->encoders());
+  for (const auto& [name, tensor] : tensors_of(got->encoders())) {
+    if (name == "logit_scale") continue;
+    const auto& want = name.starts_with("STAN_") ? added.at(name) : clip.at(name);
+    EXPECT_TRUE(tensor_near(tensor, want, 0)) << name;
+  }
 }
 
 TEST_F(Imports, SizesComeFromTheFile) {
@@ -158,7 +185,7 @@ TEST_F(Imports, SizesComeFromTheFile) {
 
 TEST_F(Imports, AllThatDoesNotFitIsNamedInGroups) {
   const auto model = kXPool.make();
-  auto tensors = checkpoint(*model, in_pool_frames());
+  auto tensors = checkpoint(*model, kInPoolFrames);
   std::erase_if(tensors, [](const auto& item) {
     return item.first.find("visual.transformer.resblocks.") != std::string::npos &&
            item.first.ends_with("c_fc.bias");
@@ -176,7 +203,7 @@ TEST_F(Imports, AllThatDoesNotFitIsNamedInGroups) {
 }
 
 TEST_F(Imports, AnotherSystemsFileIsRefusedByItsName) {
-  const auto xpool = checkpoint(*kXPool.make(), in_pool_frames());
+  const auto xpool = checkpoint(*kXPool.make(), kInPoolFrames);
   expect_error([&] { import("clip4clip", {}, xpool); }, "use --from xpool");
   expect_error([&] { read_import("stan", write(checkpoint(*Model{}.make(), {}))); },
                "no weights of encoders as stan names them; it holds: clip.");
@@ -185,6 +212,75 @@ TEST_F(Imports, AnotherSystemsFileIsRefusedByItsName) {
   expect_error([&] { import("xpool", kXPool, checkpoint(*Model{}.make(), {})); },
                "missing: head.cross_attn.k_proj.bias [24]");
 }
+
+struct System {
+  std::string test, name;
+  Model model;
+  Names names = kPositions;
+  std::vector<std::string> dead{};
+};
+
+class EverySystem : public Imports, public testing::WithParamInterface<System> {};
+
+TEST_P(EverySystem, EveryWeightIsWhereItWas) {
+  const auto& [test, name, kind, names, dead] = GetParam();
+  const auto model = kind.make();
+  auto tensors = checkpoint(*model, names);
+  for (auto& [theirs, tensor] : tensors) {
+    if (theirs.ends_with("position_embeddings.weight")) {  // 77 rows, whatever the frames
+      tensor = torch::cat({tensor, torch::ones({77 - tensor.size(0), tensor.size(1)})});
+    }
+  }
+  for (const auto& unused : dead) tensors.emplace_back(unused, torch::ones({2, 2}));
+  std::vector<std::string> left_out;
+  expect_equal(*import(name, kind, tensors, &left_out), *model);
+  std::ranges::sort(left_out);
+  EXPECT_EQ(left_out, dead);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, EverySystem,
+    testing::Values(
+        System{"XPool", "xpool", kXPool, kInPoolFrames}, System{"XPoolMean", "xpool", {}},
+        System{"MeanP", "clip4clip", {}},
+        System{"SeqLstm",
+               "clip4clip",
+               {.head = "seq_lstm"},
+               {{"head.", ""}},
+               {"frame_position_embeddings.weight"}},
+        System{"SeqTransf", "clip4clip", {.head = "seq_transf", .head_options = "{heads: 2}"}},
+        System{"TightTransf",
+               "clip4clip",
+               {.head = "tight_transf", .head_options = "{heads: 2}"},
+               {{"head.temporal.positions", "cross.embeddings.position_embeddings.weight"},
+                {"head.", ""}}},
+        System{"XClip", "xclip", {.head = "xclip", .head_options = "{heads: 2}"}},
+        System{
+            "Ts2Net",
+            "ts2net",
+            {.head = "ts2",
+             .head_options = "{heads: 2}",
+             .encoder = "ts2_shift",
+             .encoder_options = "{shift_layers: 1}"},
+            {{"head.temporal.positions", "frame_position_embeddings.weight"},
+             {"head.", ""},
+             {"visual.transformer.resblocks.1.attn.", "visual.transformer.resblocks.1.attn.net."}},
+            {"text_token_selector.weight", "visual_prompt_encoder.weight"}},
+        System{"Dgl",
+               "dgl",
+               {.encoder = "dgl", .encoder_options = "{frames: 4}"},
+               kPositions,
+               {"clip.visual.position_ids"}},
+        System{"DglLinear", "dgl", {.encoder = "dgl", .encoder_options = "{generator: linear}"}},
+        System{"CenterClip",
+               "centerclip",
+               {.head = "seq_transf",
+                .head_options = "{heads: 2}",
+                .encoder = "centerclip",
+                .encoder_options = "{clusters: [\"1:2x8\"]}"},
+               kPositions,
+               {"clip.visual.position_ids"}}),
+    [](const auto& p) { return p.param.test; });
 
 }  // namespace
 }  // namespace vtr::models
