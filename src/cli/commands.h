@@ -26,6 +26,7 @@ Command data_command();
 Command tokenizer_command();
 Command info_command();
 Command export_command();
+Command import_command();
 Command list_command();
 Command score_command();
 Command bench_command();

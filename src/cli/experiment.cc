@@ -2,6 +2,7 @@
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/log.h"
 #include "vtr/core/random.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
@@ -109,6 +110,22 @@ report::Record environment(const Experiment& experiment) {
           {"cpu capability", std::string(at::get_cpu_capability())},
           {"threads", static_cast<int64_t>(at::get_num_threads())},
           {"command", command_line()}};
+}
+
+void check_free(const fs::path& run, bool overwrite) {
+  if (!fs::exists(run) || fs::is_empty(run)) return;
+  VTR_CHECK(overwrite, "{}: is there already; --resume goes on with it, --overwrite starts it anew",
+            run.string());
+  VTR_CHECK(fs::exists(run / "config.yaml"),
+            "{}: is no run's folder (no config.yaml in it) and is not overwritten", run.string());
+}
+
+void open_run(const fs::path& run, bool overwrite, const Experiment& experiment) {
+  if (overwrite) fs::remove_all(run);
+  fs::create_directories(run);
+  log::add_file(run / "log.txt");
+  write_file(run / "config.yaml", config::to_text(config::write(experiment)));
+  write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");
 }
 
 }  // namespace vtr::cli

@@ -1,6 +1,7 @@
 // A whole configuration, and the parts built from it that commands share.
 #pragma once
 
+#include "vtr/core/files.h"
 #include "vtr/data/loader.h"
 #include "vtr/eval/evaluator.h"
 #include "vtr/models/retriever.h"
@@ -43,6 +44,11 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
 std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
                                                  const models::Encoders& encoders);
 data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model);
+
+// Throws Error when there is something at `run` that may not be replaced.
+void check_free(const fs::path& run, bool overwrite);
+// Makes the run's folder, anew when it may be: configuration, environment, log.
+void open_run(const fs::path& run, bool overwrite, const Experiment& experiment);
 
 // Versions, device and machine, for env.json and benchmark records.
 report::Record environment(const Experiment& experiment);

@@ -2,6 +2,7 @@
 #include "experiment.h"
 
 #include "vtr/losses/losses.h"
+#include "vtr/models/weights/imports.h"
 
 #include <fmt/format.h>
 
@@ -32,15 +33,18 @@ std::string list(const std::string& what) {
   if (what == "encoders") return entries_text(models::encoders(), "model.encoder");
   if (what == "tokenizers") return entries_text(text::tokenizers(), "text.tokenizer");
   if (what == "losses") return entries_text(losses::losses(), "train.loss");
+  if (what == "systems") return entries_text(models::imports(), "");
   if (what == "datasets") return entries_text(data::datasets(), "data");
   return rows_text(config::help<Experiment>(""));
 }
 
 Action add(CLI::App& app) {
   auto what = std::make_shared<std::string>();
-  app.add_option("what", *what, "options, heads, encoders, tokenizers, losses or datasets")
+  app.add_option("what", *what,
+                 "options, heads, encoders, tokenizers, losses, datasets or systems (vtr import)")
       ->required()
-      ->check(CLI::IsMember({"options", "heads", "encoders", "tokenizers", "losses", "datasets"}));
+      ->check(CLI::IsMember(
+          {"options", "heads", "encoders", "tokenizers", "losses", "datasets", "systems"}));
   return [what] {
     print_result(list(*what), "", "");
     return 0;

@@ -23,8 +23,6 @@ struct Flags : ConfigFlags {
   bool resume = false, overwrite = false;
 };
 
-bool is_empty(const fs::path& folder) { return !fs::exists(folder) || fs::is_empty(folder); }
-
 // A resumed run must be the same run: what may differ is how long and where it runs.
 void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](Experiment e) {
@@ -48,32 +46,14 @@ void check_same(const Experiment& now, const fs::path& saved) {
   }
 }
 
-// Whether the folder may be written to.
-void check_free(const Flags& flags) {
-  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
-  if (flags.resume || is_empty(flags.run)) return;
-  VTR_CHECK(flags.overwrite,
-            "{}: is there already; --resume goes on with it, --overwrite starts it anew",
-            flags.run);
-  VTR_CHECK(fs::exists(fs::path(flags.run) / "config.yaml"),
-            "{}: is no run's folder (no config.yaml in it) and is not overwritten", flags.run);
-}
-
-void open_run(const fs::path& run, const Flags& flags, const Experiment& experiment) {
-  if (flags.overwrite) fs::remove_all(run);
-  fs::create_directories(run);
-  log::add_file(run / "log.txt");
-  write_file(run / "config.yaml", config::to_text(config::write(experiment)));
-  write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");
-}
-
 int train(const Flags& given) {
   Flags flags = given;
   const bool from_run = flags.resume && flags.config.empty();
   if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
   auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
-  check_free(flags);
+  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  if (!flags.resume) check_free(flags.run, flags.overwrite);
   models::open_device(experiment.device);  // its libraries go before any weights are read
   const auto found =
       flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
@@ -93,7 +73,7 @@ int train(const Flags& given) {
                           .options = experiment.train,
                           .eval = experiment.eval},
                          flags.run);
-  open_run(flags.run, flags, experiment);  // from here on there is something to keep
+  open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
   log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
             train_split.videos.size(), train_split.captions(), val_split.videos.size());
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),

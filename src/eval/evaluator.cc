@@ -35,8 +35,7 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
 
 models::TextState encode_texts(models::Retriever& model, const text::Tokenizer& tokenizer,
                                const std::vector<std::string>& captions,
-                               const data::LoaderSettings& settings,
-                               const std::string& precision) {
+                               const data::LoaderSettings& settings, const std::string& precision) {
   constexpr size_t kBatch = 256;
   std::vector<models::State> parts;
   for (size_t i = 0; i < captions.size(); i += kBatch) {
@@ -73,8 +72,7 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
   const auto videos =
       encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()), options.precision);
   const Queries queries = collect_queries(manifest, loader.skipped());
-  const auto texts =
-      encode_texts(model, tokenizer, queries.captions, settings, options.precision);
+  const auto texts = encode_texts(model, tokenizer, queries.captions, settings, options.precision);
   const Tensor sim =
       models::score_blocked(model.head(), texts, videos, {.workspace_mb = options.workspace_mb});
   model.train(was_training);

@@ -9,7 +9,7 @@
 namespace vtr::train {
 
 struct SplitFeatures {
-  models::VideoFeatures all;  // of V videos, on the model's device
+  models::VideoFeatures all;                                // of V videos, on the model's device
   models::VideoFeatures select(const Tensor& index) const;  // index [B] int64
 };
 

@@ -90,6 +90,7 @@ models::TensorMap AdamW::state() const {
 }
 
 void AdamW::load_state(const models::TensorMap& state) {
+  if (state.empty()) return;  // of an imported model, which nobody here has trained yet
   const std::map<std::string, Tensor> by_name(state.begin(), state.end());
   const auto load = [&](const std::string& name, Tensor& value) {
     const auto found = by_name.find(name);

@@ -124,10 +124,9 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
   auto& model = parts.model;
   const auto text = model.text(batch.text.ids, batch.text.mask, options.precision);
-  const auto video = features
-                         ? model.head().video(features->select(batch.video_index))
-                         : model.video(batch.video.pixels, batch.video.mask, batch.video.times,
-                                       options.precision);
+  const auto video = features ? model.head().video(features->select(batch.video_index))
+                              : model.video(batch.video.pixels, batch.video.mask, batch.video.times,
+                                            options.precision);
   const Tensor sim = model.head().score(text, video);  // [B, B]
   const Tensor scale = model.encoders().logit_scale();
   Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});

@@ -76,6 +76,19 @@ TEST_F(Program, Msrvtt9kRunsUnchangedOnATrueLayoutAndArchive) {
   EXPECT_NE(evaluated.output.find("X-Pool (published)"), std::string::npos) << evaluated.output;
 }
 
+// What a head adds to the loss is in it: the same first batch through the same weights.
+TEST_F(Program, AHeadsPenaltyIsPartOfTheLoss) {
+  std::vector<double> first;
+  for (const std::string kind : {"0", "3"}) {
+    ASSERT_EQ(run_program(train("run" + kind, {"train.max_steps=1", "model.head.name=wti",
+                                               "model.head.decorrelation=" + kind}))
+                  .code,
+              0);
+    first.push_back(std::stod(losses_of(dir / ("run" + kind)).front()));
+  }
+  EXPECT_GT(first[1], first[0] + 1e-3);
+}
+
 TEST_F(Program, KilledAndResumedEqualsUninterruptedToTheBit) {
   const std::vector<std::string> settings = {"train.max_steps=24", "train.checkpoint_every=5"};
   ASSERT_EQ(run_program(train("whole", settings)).code, 0);

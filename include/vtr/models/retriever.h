@@ -1,7 +1,8 @@
 // The whole model: encoders and head under one root, "clip." and "head." in checkpoints.
 //
 //   auto model = models::make_retriever(options, frames, words, norm, true);
-//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask, times, "fp32");
+//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask, times,
+//   "fp32");
 #pragma once
 
 #include "vtr/models/encoders.h"

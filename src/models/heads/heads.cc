@@ -8,10 +8,9 @@ namespace vtr::models {
 
 const Table<HeadEntry>& heads() {
   static const Table<HeadEntry> table(
-      "head",
-      {mean_pool_head(), topk_head(), attention_head(), seq_lstm_head(), seq_transf_head(),
-       tight_transf_head(), xpool_head(), cross_head(), joint_head(), xclip_head(), ts2_head(),
-       mug_head(), wti_head(), mmt_head(), gated_head(), projection_head()});
+      "head", {mean_pool_head(), topk_head(), attention_head(), seq_lstm_head(), seq_transf_head(),
+               tight_transf_head(), xpool_head(), cross_head(), joint_head(), xclip_head(),
+               ts2_head(), mug_head(), wti_head(), mmt_head(), gated_head(), projection_head()});
   return table;
 }
 

@@ -1,5 +1,7 @@
 #include "vtr/models/weights/copy.h"
 
+#include "weights/fit.h"
+
 #include "vtr/core/error.h"
 
 #include <torch/torch.h>
@@ -27,37 +29,49 @@ std::string listing(const char* title, const std::vector<std::string>& items) {
 
 }  // namespace
 
-void copy_parameters(torch::nn::Module& module, const TensorMap& tensors, const std::string& what) {
-  TensorMap targets;
-  for (const auto& item : module.named_parameters()) targets.emplace_back(item.key(), item.value());
-  for (const auto& item : module.named_buffers()) targets.emplace_back(item.key(), item.value());
-  copy_parameters(targets, tensors, what);
+TensorMap named_tensors(const torch::nn::Module& module) {
+  TensorMap result;
+  for (const auto& item : module.named_parameters()) result.emplace_back(item.key(), item.value());
+  for (const auto& item : module.named_buffers()) result.emplace_back(item.key(), item.value());
+  return result;
 }
 
-void copy_parameters(const TensorMap& into, const TensorMap& tensors, const std::string& what) {
+Fit fit(const TensorMap& into, const TensorMap& tensors) {
   std::map<std::string, Tensor> targets(into.begin(), into.end());
-  std::vector<std::pair<Tensor, Tensor>> copies;
-  std::vector<std::string> missing, unexpected, mismatched;
+  Fit result;
   for (const auto& [name, value] : tensors) {
     const auto found = targets.find(name);
     if (found == targets.end()) {
-      unexpected.push_back(name + " " + shape(value));
+      result.unexpected.push_back(name + " " + shape(value));
       continue;
     }
     if (found->second.sizes() == value.sizes()) {
-      copies.emplace_back(found->second, value);
+      result.copies.emplace_back(found->second, value);
     } else {
-      mismatched.push_back(
+      result.mismatched.push_back(
           fmt::format("{} {} (needed {})", name, shape(value), shape(found->second)));
     }
     targets.erase(found);
   }
-  for (const auto& [name, target] : targets) missing.push_back(name + " " + shape(target));
-  VTR_CHECK(missing.empty() && unexpected.empty() && mismatched.empty(),
-            "{}: the tensors do not fit this model{}{}{}", what, listing("missing", missing),
-            listing("unexpected", unexpected), listing("of another shape", mismatched));
+  for (const auto& [name, target] : targets) result.missing.push_back(name + " " + shape(target));
+  return result;
+}
+
+void Fit::copy() const {
   const torch::NoGradGuard no_grad;
-  for (auto& [target, value] : copies) target.copy_(value);
+  for (const auto& [into, from] : copies) into.copy_(from);
+}
+
+void copy_parameters(torch::nn::Module& module, const TensorMap& tensors, const std::string& what) {
+  copy_parameters(named_tensors(module), tensors, what);
+}
+
+void copy_parameters(const TensorMap& into, const TensorMap& tensors, const std::string& what) {
+  const Fit found = fit(into, tensors);
+  VTR_CHECK(found.whole(), "{}: the tensors do not fit this model{}{}{}", what,
+            listing("missing", found.missing), listing("unexpected", found.unexpected),
+            listing("of another shape", found.mismatched));
+  found.copy();
 }
 
 void require_finite(const TensorMap& tensors, const std::string& what) {

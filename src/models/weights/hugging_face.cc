@@ -115,27 +115,6 @@ void join_projections(const std::map<std::string, std::array<Tensor, 3>>& thirds
   }
 }
 
-TensorMap rename(const TensorMap& tensors, const std::string& what) {
-  TensorMap result;
-  std::map<std::string, std::array<Tensor, 3>> thirds;
-  for (const auto& [name, tensor] : tensors) {
-    if (name.ends_with(".position_ids")) continue;  // a constant that old versions stored
-    if (name == "visual_projection.weight" || name == "text_projection.weight") {
-      VTR_CHECK(tensor.dim() == 2, "{}: '{}' is no matrix", what, name);
-      result.emplace_back(name[0] == 'v' ? "visual.proj" : "text_projection", tensor.t());
-      continue;
-    }
-    const Place place = place_of(name);
-    if (place.part < 0) {
-      result.emplace_back(place.name, tensor);
-    } else {
-      thirds[place.name][static_cast<size_t>(place.part)] = tensor;
-    }
-  }
-  join_projections(thirds, result, what);
-  return result;
-}
-
 // What config.json says beyond the shapes. Defaults as in transformers' CLIPConfig.
 config::Node stated_options(const fs::path& path) {
   const Json config = parse(path);
@@ -164,12 +143,33 @@ config::Node stated_options(const fs::path& path) {
 
 }  // namespace
 
+TensorMap from_hugging_face(const TensorMap& tensors, const std::string& what) {
+  TensorMap result;
+  std::map<std::string, std::array<Tensor, 3>> thirds;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.ends_with(".position_ids")) continue;  // a constant that old versions stored
+    if (name == "visual_projection.weight" || name == "text_projection.weight") {
+      VTR_CHECK(tensor.dim() == 2, "{}: '{}' is no matrix", what, name);
+      result.emplace_back(name[0] == 'v' ? "visual.proj" : "text_projection", tensor.t());
+      continue;
+    }
+    const Place place = place_of(name);
+    if (place.part < 0) {
+      result.emplace_back(place.name, tensor);
+    } else {
+      thirds[place.name][static_cast<size_t>(place.part)] = tensor;
+    }
+  }
+  join_projections(thirds, result, what);
+  return result;
+}
+
 Weights open_hugging_face(const fs::path& folder) {
   VTR_CHECK(fs::exists(folder / "config.json"),
             "{}: a folder without config.json: not a Hugging Face CLIP folder", folder.string());
   const config::Node stated = stated_options(folder / "config.json");
-  return clip_weights("Hugging Face CLIP folder", rename(load(folder), folder.string()), stated,
-                      folder.string());
+  return clip_weights("Hugging Face CLIP folder", from_hugging_face(load(folder), folder.string()),
+                      stated, folder.string());
 }
 
 }  // namespace vtr::models
