@@ -9,7 +9,7 @@ namespace {
 
 TEST(Configs, EveryFileReadsAndItsResolvedFormReadsBackTheSame) {
   int files = 0;
-  for (const auto& entry : fs::directory_iterator(VTR_SOURCE "/configs")) {
+  for (const auto& entry : fs::recursive_directory_iterator(VTR_SOURCE "/configs")) {
     if (entry.path().extension() != ".yaml") continue;
     const auto experiment = read_experiment(entry.path().string(), {});
     const std::string text = config::to_text(config::write(experiment));
