@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <malloc.h>
 #include <optional>
 
 namespace vtr::cli {
@@ -50,7 +51,9 @@ Measured measure(models::Head& head, const models::TextFeatures& texts,
     models::TextState text = text_states(head, texts);
     models::VideoState video = video_states(head, videos);
     if (flags.half) text = text.to(torch::kHalf), video = video.to(torch::kHalf);
-    std::ofstream("/proc/self/clear_refs") << "5";  // the peak starts again from here
+    malloc_trim(0);  // what was freed is no part of what is held
+    std::ofstream reset("/proc/self/clear_refs");
+    VTR_CHECK(reset << "5" << std::flush, "/proc/self/clear_refs: the peak cannot be measured");
     const int64_t before = resident("VmRSS:");
     result.sim = models::score_blocked(head, text, video,
                                        {.workspace_mb = flags.workspace_mb, .scoring = scoring});
@@ -70,14 +73,16 @@ int bench_score(const Flags& flags) {
       std::tuple(flags.texts, flags.videos, flags.frames, flags.words, flags.width);
   const auto head = flags.head.make({.width = d, .frames = t, .words = l});
   // Away from the identity, where no term is hidden.
-  for (auto& p : head->parameters()) p.add_(0.3 / std::sqrt(p.size(-1)) * torch::randn_like(p));
+  for (auto& p : head->parameters()) {
+    p.add_(0.3 / std::sqrt(p.dim() > 0 ? p.size(-1) : 1) * torch::randn_like(p));
+  }
   const auto wants = head->wants();
   const models::TextFeatures texts{torch::randn({n, d}),
                                    wants.tokens ? torch::randn({n, l, d}) : Tensor(),
                                    torch::ones({n, l}, torch::kBool)};
   const models::VideoFeatures videos{
       torch::randn({m, t, d}), wants.patches ? torch::randn({m, t, flags.patches, d}) : Tensor(),
-      torch::ones({m, t}, torch::kBool)};
+      torch::ones({m, t}, torch::kBool), torch::arange(t, torch::kFloat).expand({m, t})};
   const bool factors = head->factored() != nullptr;
   const auto scoring = factors ? models::Scoring::factored : models::Scoring::direct;
   const Measured fast = measure(*head, texts, videos, flags, flags.repeat, scoring);

@@ -63,6 +63,8 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
   const bool automatic = options.scoring == Scoring::automatic;
   if (options.scoring == Scoring::factored ||
       (automatic && place.is_cpu() && n >= kTextsToFactor && !head.is_training())) {
+    VTR_CHECK(place.is_cpu(), "factored scoring runs on the CPU; these states are on {}",
+              place.str());
     if (const auto factored = head.factored()) {
       fill_factored(*factored, sim, text, video, workspace);
       return sim;

@@ -4,23 +4,33 @@
 namespace vtr::models {
 namespace {
 
-// The mean of the normalised frames, without parameters. CLIP4Clip's meanP: Luo et al.,
-// Neurocomputing 508, 2022.
+struct MeanPoolOptions {
+  bool normalize_frames = true;
+  void fields(auto& f) {
+    f("normalize_frames", normalize_frames,
+      "every frame counts alike (CLIP4Clip); false: as its length (STAN)");
+  }
+};
+
+// The mean of the frames, without parameters. CLIP4Clip's meanP: Luo et al., Neurocomputing 508,
+// 2022; STAN's: Liu et al., CVPR 2023.
 class MeanPool final : public VectorHead {
  public:
-  MeanPool(const config::NoOptions&, const HeadContext&) {}
+  MeanPool(const MeanPoolOptions& options, const HeadContext&) : options_(options) {}
 
  private:
   Tensor video_vector(const VideoFeatures& features) override {
-    return unit_frames_mean(features.frames, features.mask);
+    return options_.normalize_frames ? unit_frames_mean(features.frames, features.mask)
+                                     : frames_mean(features.frames, features.mask);
   }
+
+  MeanPoolOptions options_;
 };
 
 }  // namespace
 
 HeadEntry mean_pool_head() {
-  return head_entry<MeanPool, config::NoOptions>("mean_pool",
-                                                 "mean of the frames (CLIP4Clip meanP)");
+  return head_entry<MeanPool, MeanPoolOptions>("mean_pool", "mean of the frames (CLIP4Clip meanP)");
 }
 
 }  // namespace vtr::models

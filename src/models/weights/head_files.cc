@@ -1,6 +1,7 @@
 #include "vtr/models/weights/head_files.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/log.h"
 #include "vtr/models/weights/copy.h"
 
 #include <torch/torch.h>
@@ -59,17 +60,22 @@ class Features {
   std::string what_;
 };
 
-// "pool_frames.layer_norm1.weight" -> the head's "layer_norm1.weight"; "" when no end of the name
-// is one of the head's.
-std::string own_name(const Head& head, const std::map<std::string, Tensor>& own,
-                     const std::string& name) {
-  for (size_t at = 0; at != std::string::npos;) {
-    const std::string here = head.name_here(name.substr(at));
-    if (own.contains(here)) return here;
-    const size_t dot = name.find('.', at);
-    at = dot == std::string::npos ? dot : dot + 1;
+// The head's tensors among `tensors` under the one prefix that finds most of them: the names of
+// other parts ("clip.text_model...layer_norm1.weight") may end like the head's own.
+TensorMap under_one_prefix(const Head& head, const std::map<std::string, Tensor>& own,
+                           const TensorMap& tensors) {
+  std::map<std::string, TensorMap> by_prefix;
+  for (const auto& [name, tensor] : tensors) {
+    for (size_t at = 0; at != std::string::npos;) {
+      const std::string here = head.name_here(name.substr(at));
+      if (own.contains(here)) by_prefix[name.substr(0, at)].emplace_back(here, tensor);
+      const size_t dot = name.find('.', at);
+      at = dot == std::string::npos ? dot : dot + 1;
+    }
   }
-  return "";
+  const auto most =
+      std::ranges::max_element(by_prefix, {}, [](const auto& item) { return item.second.size(); });
+  return most == by_prefix.end() ? TensorMap() : most->second;
 }
 
 }  // namespace
@@ -97,13 +103,16 @@ void load_head(Head& head, const TensorMap& tensors, const std::string& what) {
   std::map<std::string, Tensor> own;
   for (const auto& p : head.named_parameters()) own[p.key()] = p.value();
   for (const auto& b : head.named_buffers()) own[b.key()] = b.value();
-  TensorMap mine;
-  for (const auto& [name, tensor] : tensors) {
-    const std::string here = own_name(head, own, name);
-    if (here.empty()) continue;
-    const bool longer =
-        here == "temporal.positions" && tensor.dim() == 2 && tensor.size(0) > own[here].size(0);
-    mine.emplace_back(here, longer ? tensor.narrow(0, 0, own[here].size(0)) : tensor);
+  TensorMap mine = under_one_prefix(head, own, tensors);
+  for (auto& [name, tensor] : mine) {
+    const int64_t rows = own[name].dim() > 0 ? own[name].size(0) : 0;
+    if (name == "temporal.positions" && tensor.dim() == 2 && tensor.size(0) > rows) {
+      tensor = tensor.narrow(0, 0, rows);
+    }
+  }
+  if (mine.size() < tensors.size()) {
+    log::info("[score] {}: {} of its {} tensors are not this head's", what,
+              tensors.size() - mine.size(), tensors.size());
   }
   require_finite(mine, what);
   copy_parameters(head, mine, what);

@@ -26,6 +26,9 @@ Tensor chunked(const Tensor& image) {
       .contiguous();
 }
 
+// The same tensor [N, chunks, ...] with a chunk of all items together in memory.
+Tensor by_chunk(const Tensor& x) { return x.transpose(0, 1).contiguous().transpose(0, 1); }
+
 Tensor padded(const Tensor& x) {  // [..., D] -> [..., D rounded up]
   return torch::constant_pad_nd(x, {0, factored::padded(x.size(-1)) - x.size(-1)}).contiguous();
 }
@@ -47,8 +50,12 @@ class FactoredJoint final : public Factored {
   TextState text(const TextState& state) const override {
     State::Items items = tail_.text(state["text"]);
     const Tensor v = state["v"].transpose(0, 1);  // [H, N, d]
-    items.emplace_back("images", chunked(torch::bmm(v, tail_.head_images()).transpose(0, 1)));
-    items.emplace_back("gained", padded(items.front().second * tail_.gain()));  // n(t) g3
+    items.emplace_back("images",
+                       by_chunk(chunked(torch::bmm(v, tail_.head_images()).transpose(0, 1))));
+    items.emplace_back(
+        "gained",
+        by_chunk(
+            padded(items.front().second * tail_.gain()).unflatten(-1, {-1, factored::kChunk})));
     items.emplace_back("q", state["q"]);
     items.emplace_back("k", state["k"]);  // [N, H, d]
     return items;
@@ -94,8 +101,8 @@ class FactoredJoint final : public Factored {
   Bytes bytes() const override {
     const int64_t size = sizeof(float), width = tail_.gain().size(0), h = options_.heads;
     const int64_t basis = frames_ * (1 + h);
-    return {.text = size * (2 * h * tail_.image_width() + 5 * width),
-            .video = size * (3 * basis * tail_.image_width() + 2 * frames_ * width),
+    return {.text = size * (4 * h * tail_.image_width() + 5 * width),
+            .video = size * (5 * basis * tail_.image_width() + 2 * frames_ * width),
             .pair = size * (frames_ * (1 + h) + 2)};
   }
 
@@ -127,6 +134,8 @@ class FactoredJoint final : public Factored {
                       .taken = workspace.taken.data(),
                       .gain = gain_.const_data_ptr<float>(),
                       .text = gained.const_data_ptr<float>() + first * gained.stride(0),
+                      .own_stride = own.stride(1),
+                      .text_stride = gained.stride(1),
                       .m = basis.size(2),
                       .heads = options_.heads,
                       .width = tail_.gain().size(0),

@@ -123,35 +123,6 @@ VTR_VECTORISED void kept_softmax(Rows logits, const float* bias, const float* ke
   }
 }
 
-VTR_VECTORISED void quadratic_forms(const float* const matrices[3], const float* weights, int64_t m,
-                                    int64_t n, float* sums) {
-  std::fill_n(sums, 3 * kLanes, 0.0f);
-  for (int64_t first = 0; first < n;
-       first += 16) {  // 16 texts: three sums and a weight in registers
-    float total[3][16] = {};
-    for (int64_t i = 0; i < m; ++i) {
-      // Symmetric: twice the row up to the diagonal, once the diagonal.
-      float row[3][16] = {};
-      for (int64_t j = 0; j < i; ++j) {
-        const float* a = weights + j * kLanes + first;
-        const float g0 = matrices[0][i * m + j], g1 = matrices[1][i * m + j],
-                    g2 = matrices[2][i * m + j];
-        for (int64_t x = 0; x < 16; ++x) {
-          row[0][x] += g0 * a[x];
-          row[1][x] += g1 * a[x];
-          row[2][x] += g2 * a[x];
-        }
-      }
-      const float* a = weights + i * kLanes + first;
-      for (int64_t k = 0; k < 3; ++k) {
-        const float diagonal = matrices[k][i * m + i];
-        for (int64_t x = 0; x < 16; ++x) total[k][x] += a[x] * (2 * row[k][x] + diagonal * a[x]);
-      }
-    }
-    for (int64_t k = 0; k < 3; ++k) std::copy_n(total[k], 16, sums + k * kLanes + first);
-  }
-}
-
 VTR_VECTORISED void weighted_sum(const float* x, const float* weights, int64_t m, int64_t n,
                                  float* sums) {
   std::fill_n(sums, kLanes, 0.0f);

@@ -70,10 +70,11 @@ constexpr int64_t image_chunks(int64_t width) { return 2 * padded(width) / kChun
 struct Images {
   const float* basis;         // [chunks, m, kChunk] of the video
   const float* coefficients;  // [m, kLanes]
-  const float* own;           // [n, chunks, H, kChunk] of the texts
+  const float* own;           // [chunks, n, H, kChunk] of the texts, own_stride a chunk
   const float* taken;         // [H, kLanes]
   const float* gain;          // g3 [padded D]
-  const float* text;          // n(t) g3 [n, padded D]
+  const float* text;          // n(t) g3 [chunks of D, n, kChunk], text_stride a chunk
+  int64_t own_stride, text_stride;
   int64_t m, heads, width, n;
 };
 void reduce(const Images& images, TailSums* sums);  // [n]

@@ -44,10 +44,10 @@ template <class V, int64_t kTexts, int64_t kColumns>
       for (int64_t k = 0; k < kColumns; ++k) z[t][k] += coefficients[m * kLanes + t] * row[k];
     }
   }
-  const int64_t chunks = image_chunks(in.width), column = c * kChunk + at - padded(in.width);
+  const int64_t zone_chunk = c - padded(in.width) / kChunk;
   for (int64_t t = 0; t < kTexts; ++t) {
     const int64_t n = std::min(x + t, in.n - 1);  // lanes beyond the last text repeat it
-    const float* own = in.own + (n * chunks + c) * in.heads * kChunk + at;
+    const float* own = in.own + c * in.own_stride + n * in.heads * kChunk + at;
     for (int64_t k = 0; k < kColumns; ++k) {
       V value = z[t][k];
       for (int64_t h = 0; h < in.heads; ++h) {
@@ -59,8 +59,8 @@ template <class V, int64_t kTexts, int64_t kColumns>
         partial[x + t][0] += value * value;
       } else if (zone == Zone::mixed) {
         V gain, text;
-        load(gain, in.gain + column + k * kWidth<V>);
-        load(text, in.text + n * padded(in.width) + column + k * kWidth<V>);
+        load(gain, in.gain + zone_chunk * kChunk + at + k * kWidth<V>);
+        load(text, in.text + zone_chunk * in.text_stride + n * kChunk + at + k * kWidth<V>);
         const V gained = value * gain;
         partial[x + t][1] += value * value;
         partial[x + t][2] += gained * gained;
@@ -94,8 +94,40 @@ template <class V, int64_t kTexts, int64_t kColumns>
   }
 }
 
+// kColumns vectors of texts at a time: twice each row up to the diagonal, once the diagonal.
+template <class V, int64_t kColumns>
+[[gnu::always_inline]] inline void forms_with(const float* const matrices[3], const float* weights,
+                                              int64_t m, int64_t n, float* sums) {
+  for (int64_t first = 0; first < n; first += kColumns * kWidth<V>) {
+    V total[3][kColumns] = {};
+    for (int64_t i = 0; i < m; ++i) {
+      V row[3][kColumns] = {};
+      for (int64_t j = 0; j <= i; ++j) {
+        const float twice = j < i ? 2.0f : 1.0f;
+        for (int64_t c = 0; c < kColumns; ++c) {
+          V a;
+          load(a, weights + j * kLanes + first + c * kWidth<V>);
+          for (int64_t k = 0; k < 3; ++k) row[k][c] += twice * matrices[k][i * m + j] * a;
+        }
+      }
+      for (int64_t c = 0; c < kColumns; ++c) {
+        V a;
+        load(a, weights + i * kLanes + first + c * kWidth<V>);
+        for (int64_t k = 0; k < 3; ++k) total[k][c] += row[k][c] * a;
+      }
+    }
+    for (int64_t k = 0; k < 3; ++k) {
+      std::memcpy(sums + k * kLanes + first, total[k], sizeof(total[k]));
+    }
+  }
+}
+
 using Four [[gnu::vector_size(16)]] = float;
 void reduce_plain(const Images& in, TailSums* sums) { reduce_with<Four, 4, 2>(in, sums); }
+void forms_plain(const float* const matrices[3], const float* weights, int64_t m, int64_t n,
+                 float* sums) {
+  forms_with<Four, 1>(matrices, weights, m, n, sums);
+}
 
 #if defined(__x86_64__)
 using Eight [[gnu::vector_size(32)]] = float;
@@ -103,23 +135,45 @@ using Sixteen [[gnu::vector_size(64)]] = float;
 [[gnu::target("avx2,fma")]] void reduce_avx2(const Images& in, TailSums* sums) {
   reduce_with<Eight, 4, 2>(in, sums);
 }
+[[gnu::target("avx2,fma")]] void forms_avx2(const float* const matrices[3], const float* weights,
+                                            int64_t m, int64_t n, float* sums) {
+  forms_with<Eight, 2>(matrices, weights, m, n, sums);
+}
 [[gnu::target("avx512f,avx512dq,avx512vl,fma")]] void reduce_avx512(const Images& in,
                                                                     TailSums* sums) {
   reduce_with<Sixteen, 8, 2>(in, sums);
 }
+[[gnu::target("avx512f,avx512dq,avx512vl,fma")]] void forms_avx512(const float* const matrices[3],
+                                                                   const float* weights, int64_t m,
+                                                                   int64_t n, float* sums) {
+  forms_with<Sixteen, 4>(matrices, weights, m, n, sums);
+}
 #endif
+
+struct Loops {
+  decltype(&reduce_plain) reduce;
+  decltype(&forms_plain) forms;
+};
+
+// Those for the vector unit at hand.
+const Loops& best() {
+  static const Loops loops = [] {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx512dq")) return Loops{reduce_avx512, forms_avx512};
+    if (__builtin_cpu_supports("fma")) return Loops{reduce_avx2, forms_avx2};
+#endif
+    return Loops{reduce_plain, forms_plain};
+  }();
+  return loops;
+}
 
 }  // namespace
 
-void reduce(const Images& images, TailSums* sums) {
-#if defined(__x86_64__)
-  static const auto best = __builtin_cpu_supports("avx512dq") ? reduce_avx512
-                           : __builtin_cpu_supports("fma")    ? reduce_avx2
-                                                              : reduce_plain;
-  best(images, sums);
-#else
-  reduce_plain(images, sums);
-#endif
+void reduce(const Images& images, TailSums* sums) { best().reduce(images, sums); }
+
+void quadratic_forms(const float* const matrices[3], const float* weights, int64_t m, int64_t n,
+                     float* sums) {
+  best().forms(matrices, weights, m, n, sums);
 }
 
 }  // namespace vtr::models::factored
