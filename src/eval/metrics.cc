@@ -10,12 +10,16 @@
 namespace vtr::eval {
 namespace {
 
-// scores [N, M], target [N]: 1 + how many are better + half of those equal.
-std::vector<double> ranks(const Tensor& scores, const Tensor& target) {
+// scores [N, M], target [N]: 1 + how many are better + half of those equal, or all of those equal
+// that come before.
+std::vector<double> ranks(const Tensor& scores, const Tensor& target, Ties ties = Ties::average) {
   const Tensor own = scores.gather(1, target.unsqueeze(1));
   const Tensor better = scores.gt(own).sum(1).to(torch::kDouble);
-  const Tensor equal = scores.eq(own).sum(1).to(torch::kDouble) - 1;  // less itself
-  const Tensor rank = (1 + better + equal / 2).contiguous();
+  const Tensor equal = scores.eq(own);  // [N, M], itself among them
+  const Tensor before = torch::arange(scores.size(1)) < target.unsqueeze(1);
+  const Tensor tied = ties == Ties::by_index ? equal.logical_and(before).sum(1).to(torch::kDouble)
+                                             : (equal.sum(1).to(torch::kDouble) - 1) / 2;
+  const Tensor rank = (1 + better + tied).contiguous();
   return {rank.data_ptr<double>(), rank.data_ptr<double>() + rank.numel()};
 }
 
@@ -48,8 +52,8 @@ Metrics summarize(const std::vector<double>& ranks) {
           .mnr = std::accumulate(sorted.begin(), sorted.end(), 0.0) / n};
 }
 
-std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target) {
-  return ranks(checked(sim), target);
+std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target, Ties ties) {
+  return ranks(checked(sim), target, ties);
 }
 
 std::vector<double> ranks_v2t(const Tensor& sim, const Tensor& target) {

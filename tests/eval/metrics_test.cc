@@ -1,11 +1,14 @@
 #include "vtr/eval/metrics.h"
 
+#include "support/goldens.h"
+
 #include "vtr/core/error.h"
 
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace vtr::eval {
 namespace {
@@ -53,6 +56,32 @@ TEST(Metrics, AVideoStandsForItsBestCaption) {
   const Tensor target = torch::tensor({0, 0, 1}, torch::kLong);
   // From video 0: its best is .8, video 1's .7. From video 1: its own .6, video 0's .9.
   EXPECT_EQ(ranks_v2t(sim, target), (std::vector<double>{1, 2}));
+}
+
+TEST(MetricsGolden, TiesInTheOrderOfTheColumnsAreXPools) {
+  const auto& expected = test::goldens().at("metric_ties_xpool");
+  const Metrics m =
+      summarize(ranks_t2v(test::golden("metric_ties_input"), torch::arange(3), Ties::by_index));
+  EXPECT_DOUBLE_EQ(m.r1, expected.at("R1"));
+  EXPECT_DOUBLE_EQ(m.mdr, expected.at("MedR"));
+  EXPECT_DOUBLE_EQ(m.mnr, expected.at("MeanR"));
+}
+
+TEST(MetricsGolden, CaptionsOfOneVideoAreQueriesEach) {
+  // "multi_caption_input_[V,C,V]": three videos, two captions each, of which video 1 lacks one.
+  const double none = -std::numeric_limits<double>::infinity();
+  const Tensor padded = torch::tensor(
+      {{.9, .1, .2}, {.3, .4, .1}, {.1, .5, .4}, {none, none, none}, {.2, .3, .25}, {.6, .1, .7}});
+  const Tensor real = padded.isfinite().all(1).nonzero().flatten();
+  const auto ranks = ranks_t2v(padded.index_select(0, real), real.floor_divide(2));
+  const Metrics m = summarize(ranks);
+  const auto& expected = test::goldens().at("multi_caption_t2v");
+  EXPECT_DOUBLE_EQ(m.r1, expected.at("R1"));
+  EXPECT_DOUBLE_EQ(m.r5, expected.at("R5"));
+  EXPECT_DOUBLE_EQ(m.mdr, expected.at("MedianR"));
+  EXPECT_DOUBLE_EQ(m.mnr, expected.at("MeanR"));
+  EXPECT_DOUBLE_EQ(torch::tensor(ranks, torch::kDouble).std(/*unbiased=*/false).item<double>(),
+                   expected.at("Std_Rank"));
 }
 
 TEST(Metrics, NanIsRefused) {

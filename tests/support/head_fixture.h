@@ -25,9 +25,15 @@ class HeadFixture {
   }
 
   void expect_equal(models::Head& head, const std::string& name) const {
-    load_weights(head, name);
+    expect_equal(head, name, name);
+  }
+
+  // With the weights that several cases share.
+  void expect_equal(models::Head& head, const std::string& name, const std::string& weights) const {
+    load_weights(head, weights);
     models::TextFeatures texts{input("text"), input("tokens"), mask_of("words", "tokens")};
     models::VideoFeatures videos{input("frames"), {}, mask_of("lengths", "frames")};
+    if (tensors_.contains("inputs/times")) videos.times = at("inputs/times");
     const at::Tensor sim = head.score(head.text(texts), head.video(videos));
     expect_near(sim, name + "/sim");
     (sim * at(name + "/upstream")).sum().backward();

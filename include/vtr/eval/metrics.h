@@ -1,8 +1,8 @@
 // Retrieval metrics from a similarity matrix.
 //
-// Tie policy: the rank of a video among equal scores is the mean of the places they share (two
-// equal best: rank 1.5), so a model that gives everything one score is at the middle, and R@1
-// counts a query only when its video stands alone in front. NaN is refused.
+// Tie policy, unless another is asked for: the rank of a video among equal scores is the mean of
+// the places they share (two equal best: rank 1.5), so a model that gives everything one score is
+// at the middle, and R@1 counts a query only when its video stands alone in front. NaN is refused.
 #pragma once
 
 #include "vtr/core/tensor.h"
@@ -20,8 +20,12 @@ struct Metrics {
 
 Metrics summarize(const std::vector<double>& ranks);
 
+// How equal scores are ranked: at the mean of the places they share, or in the order of their
+// columns, as a stable descending sort of the row does (X-Pool's).
+enum class Ties { average, by_index };
+
 // The rank of every text's own video: sim [N texts, M videos], target [N] int64 its column.
-std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target);
+std::vector<double> ranks_t2v(const Tensor& sim, const Tensor& target, Ties ties = Ties::average);
 
 // The rank of every video among the videos seen from it: a video stands for its best caption (the
 // maximum over its captions, as CLIP4Clip and X-Pool do). With one caption a video: the transpose.
