@@ -22,7 +22,7 @@ class Cross : public AttentionHead {
   VideoState video(const VideoFeatures& features) override {
     const Tensor f = placed_frames(features), at = positions(features);
     const Tensor k = temporal_->rotated(split(attention_->k(f)), at).flatten(2);
-    State::Items state{{"k", k}, {"v", attention_->v(f)}, {"mask", features.mask}};  // [M, T, D]
+    State::Items state{{"k", k}, {"f", f}, {"mask", features.mask}};  // [M, T, D]
     if (const Tensor bias = temporal_->bias(at); bias.defined()) {
       const Tensor row = bias.select(2, 0).slice(2, 1);  // [M or 1, H, T]
       state.emplace_back("from_text", row.expand({f.size(0), -1, -1}));
@@ -31,11 +31,11 @@ class Cross : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor left = relevance(text["q"], video).isinf();         // [N, M, T]
-    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);  // [1, H, N, d]
-    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});        // [M, H, d, T]
-    const Tensor v = split(video["v"]).transpose(1, 2);              // [M, H, T, d]
-    Tensor logits = q.matmul(k) * head_scale();                      // [M, H, N, T]
+    const Tensor left = relevance(text["q"], video).isinf();            // [N, M, T]
+    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);     // [1, H, N, d]
+    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});           // [M, H, d, T]
+    const Tensor v = split(attention_->v(video["f"])).transpose(1, 2);  // [M, H, T, d]
+    Tensor logits = q.matmul(k) * head_scale();                         // [M, H, N, T]
     if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);
     const Tensor a = logits
                          .masked_fill(left.transpose(0, 1).unsqueeze(1),

@@ -21,6 +21,15 @@ class FactoredCross final : public Factored {
     const int64_t width = tail_.gain().size(0);
     basis_ = options_.heads * parts.frames;
     frames_ = parts.frames;
+    const auto& value = parts.attention->v;
+    value_ = {value->weight.detach().t(), value->bias.detach()};
+    if (options_.heads == 1) {  // two products of the weights, once, for one of the frames
+      const torch::NoGradGuard no_grad;
+      const auto wide = [](const Tensor& x) { return x.detach().to(torch::kDouble); };
+      const Tensor out = wide(tail_.head_images()[0]);
+      value_image_ = wide(value_.weight).matmul(out).to(torch::kFloat);
+      value_bias_ = wide(value_.bias).matmul(out).to(torch::kFloat);
+    }
     scale_ = 1 / std::sqrt(static_cast<float>(width / options_.heads));
   }
 
@@ -31,11 +40,9 @@ class FactoredCross final : public Factored {
   }
 
   VideoState video(const VideoState& state) const override {
-    const int64_t m = state.size(), t = state["v"].size(1), h = options_.heads;
+    const int64_t m = state.size(), t = state["f"].size(1), h = options_.heads;
     const int64_t width = tail_.gain().size(0);
-    const Tensor v = state["v"].unflatten(-1, {h, -1}).permute({2, 0, 1, 3});  // [H, M, T, d]
-    Tensor image = torch::bmm(v.flatten(1, 2), tail_.head_images());           // [H, M T, 2 D + 3]
-    image.add_(tail_.bias_image() / static_cast<double>(h));
+    Tensor image = images(state["f"].flatten(0, 1));                  // [H, M T, 2 D + 3]
     image = image.view({h, m, t, -1}).transpose(0, 1).flatten(1, 2);  // [M, H T, 2 D + 3]
     const Tensor centred = image.slice(2, 0, width), mixed = image.slice(2, width, 2 * width);
     const Tensor gained = mixed * tail_.gain();
@@ -75,6 +82,17 @@ class FactoredCross final : public Factored {
   }
 
  private:
+  // Of every e_ih, from the frames f [M T, D].
+  Tensor images(const Tensor& f) const {
+    if (value_image_.defined()) {
+      return torch::addmm(value_bias_ + tail_.bias_image(), f, value_image_).unsqueeze(0);
+    }
+    const int64_t h = options_.heads;
+    const Tensor v = torch::addmm(value_.bias, f, value_.weight).unflatten(1, {h, -1});
+    return torch::bmm(v.transpose(0, 1), tail_.head_images())
+        .add_(tail_.bias_image() / static_cast<double>(h));
+  }
+
   struct Call {
     const TextState& text;
     const VideoState& video;
@@ -133,6 +151,10 @@ class FactoredCross final : public Factored {
 
   AttentionOptions options_;
   FactoredTail tail_;
+  struct {
+    Tensor weight, bias;
+  } value_;                          // W_v^T [D, D], b_v [D]
+  Tensor value_image_, value_bias_;  // of one attention head: f -> its image
   int64_t basis_ = 0, frames_ = 0;
   float scale_ = 0;
 };

@@ -63,7 +63,6 @@ VTR_VECTORISED void frame_weights(Rows relevance, const float* bias, const bool*
     for (int64_t x = 0; x < n; ++x) top[x] = std::max(top[x], weights[i * kLanes + x]);
   }
   float kept[kLanes];
-  float result[kLanes];
   const bool choose = topk > 0 && topk < frames;
   // Ranks first, on the untouched relevance: those of frame i go to the second half of `weights`.
   for (int64_t i = 0; choose && i < frames; ++i) {
@@ -80,14 +79,18 @@ VTR_VECTORISED void frame_weights(Rows relevance, const float* bias, const bool*
     for (int64_t x = 0; x < n; ++x) rank[x] = kept[x];
   }
   const auto limit = static_cast<float>(topk);
+  for (int64_t i = 0; choose && i < frames; ++i) {
+    float* __restrict row = weights + i * kLanes;
+    const float* __restrict rank = weights + (frames + i) * kLanes;
+    for (int64_t x = 0; x < n; ++x) row[x] = rank[x] < limit ? row[x] : kLowest;
+  }
   for (int64_t i = 0; i < frames; ++i) {
-    float* row = weights + i * kLanes;
-    const float* rank = weights + (frames + i) * kLanes;
+    float* __restrict row = weights + i * kLanes;
     for (int64_t x = 0; x < n; ++x) {
-      const bool dropped = row[x] == kLowest || (choose && rank[x] >= limit);
-      result[x] = dropped ? 0.0f : exp_of_negative(row[x] - top[x]);
+      const float value = exp_of_negative(row[x] - top[x]);
+      row[x] = row[x] == kLowest ? 0.0f : value;
+      sum[x] += row[x];
     }
-    for (int64_t x = 0; x < n; ++x) row[x] = result[x], sum[x] += result[x];
   }
   for (int64_t x = 0; x < n; ++x) sum[x] = 1 / sum[x];
   for (int64_t i = 0; i < frames; ++i) {
@@ -147,17 +150,18 @@ VTR_VECTORISED void join(const Joining& joining, const float* weights, int64_t n
   }
   std::fill_n(taken, joining.heads * kLanes, 0.0f);
   for (int64_t h = 0; h < joining.heads; ++h) {
-    float* sum = taken + h * kLanes;
+    float* __restrict sum = taken + h * kLanes;
     for (int64_t i = 0; i < frames; ++i) {
-      const float* row = joining.logits.data + h * joining.head_stride + i * joining.logits.stride;
+      const float* __restrict row =
+          joining.logits.data + h * joining.head_stride + i * joining.logits.stride;
       const int64_t at = h * frames + i;
       const float shift = (joining.bias ? joining.bias[at] : 0.0f) - joining.lse[at];
-      float* out = coefficients + (frames + at) * kLanes;
-      const float* w = weights + i * kLanes;
+      float* __restrict out = coefficients + (frames + at) * kLanes;
+      const float* __restrict w = weights + i * kLanes;
       for (int64_t x = 0; x < n; ++x) {
         const float logit = row[x] * joining.scale + shift;
-        const float e = exp_of_negative(-std::fabs(logit));
-        const float small = e / (1 + e), large = 1 / (1 + e);  // sigmoid(-|x|), sigmoid(|x|)
+        const float e = exp_of_negative(-std::fabs(logit)), large = 1 / (1 + e);
+        const float small = e * large;  // sigmoid(-|x|), beside sigmoid(|x|)
         const float alpha = logit > 0 ? large : small;
         out[x] = w[x] * (logit > 0 ? small : large);  // not w (1 - alpha): no digit is lost
         sum[x] += w[x] * alpha;
