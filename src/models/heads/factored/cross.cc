@@ -1,7 +1,7 @@
 #include "heads/factored/factored.h"
+#include "heads/factored/parallel.h"
 #include "heads/factored/tail.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -68,7 +68,7 @@ class FactoredCross final : public Factored {
     const Tensor dots = video["u"].flatten(0, 1).matmul(text["unit"].t());    // [M H T, N]
     Tensor sim = torch::empty({m, n});
     const Call call{text, video, logits, relevance, dots};
-    at::parallel_for(0, m, 1, [&](int64_t begin, int64_t end) {
+    factored::in_parallel(m, [&](int64_t begin, int64_t end) {
       for (int64_t v = begin; v < end; ++v) score_video(call, v, sim.data_ptr<float>() + v * n);
     });
     return sim.t();

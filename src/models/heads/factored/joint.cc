@@ -1,7 +1,7 @@
 #include "heads/factored/factored.h"
+#include "heads/factored/parallel.h"
 #include "heads/factored/tail.h"
 
-#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -85,7 +85,7 @@ class FactoredJoint final : public Factored {
                                      text["k"].permute({1, 2, 0}));             // [H, d, N]
     Tensor sim = torch::empty({m, n});
     const Call call{text, video, relevance, logits};
-    at::parallel_for(0, m, 1, [&](int64_t begin, int64_t end) {
+    factored::in_parallel(m, [&](int64_t begin, int64_t end) {
       Workspace workspace(frames_, options_.heads);
       // A tile's own vectors stay in the second cache while all videos pass.
       for (int64_t first = 0; first < n; first += kLanes) {
