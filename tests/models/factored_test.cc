@@ -113,7 +113,7 @@ TEST(Factoring, HoldsAtFullWidth) {
   }
 }
 
-TEST(Factoring, IsTakenByItselfAndWithinItsWorkspace) {
+TEST(Factoring, IsTakenByItselfAndTheSameInSmallBlocks) {
   torch::manual_seed(3);
   const Case c{"joint", "learned", 40, 90, 6, 64, 4, 0, true};
   const auto head = far_from_identity(c);

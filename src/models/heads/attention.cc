@@ -9,8 +9,6 @@
 namespace vtr::models {
 namespace {
 
-namespace F = torch::nn::functional;
-
 torch::nn::Linear near_identity(int64_t width, double noise) {
   torch::nn::Linear linear(width, width);
   const torch::NoGradGuard no_grad;
@@ -78,8 +76,7 @@ Tensor AttentionHead::relevance(const Tensor& q, const VideoState& video) const 
 Tensor AttentionHead::tail(const Tensor& pooled, const Tensor& text) {
   const Tensor z = norm2_(pooled);
   const Tensor o = norm3_(z + torch::dropout(linear_(z), options_.dropout, is_training()));
-  const auto unit = F::NormalizeFuncOptions().dim(-1);
-  return (F::normalize(o, unit) * F::normalize(text, unit)).sum(-1).t();
+  return (unit(o) * unit(text)).sum(-1).t();
 }
 
 }  // namespace vtr::models

@@ -84,6 +84,10 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
   return sim;
 }
 
+Tensor unit(const Tensor& x) {
+  return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
+}
+
 void check_topk(int64_t topk, const HeadContext& context) {
   VTR_CHECK(topk <= context.frames,
             "model.head.topk: {} is more than the {} frames of a video "

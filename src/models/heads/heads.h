@@ -22,6 +22,9 @@ HeadEntry wti_head();
 HeadEntry xclip_head();
 HeadEntry ts2_head();
 
+// x / |x| over the last dimension; zero stays zero.
+Tensor unit(const Tensor& x);
+
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
 

@@ -130,9 +130,7 @@ class Mmt final : public VectorHead {
   }
 
   // [M, n, D] -> unit vectors [M, n, D']
-  Tensor reduced(const Tensor& x) {
-    return nn::functional::normalize(reduce_(x), nn::functional::NormalizeFuncOptions().dim(-1));
-  }
+  Tensor reduced(const Tensor& x) { return unit(reduce_(x)); }
 
   // What BERT reads: [M, T + 2, D'] of CLS, AGG and the frames, at positions [M or 1, T + 2].
   Tensor embedded(const VideoFeatures& features, const Tensor& at) {

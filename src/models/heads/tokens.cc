@@ -6,10 +6,6 @@
 
 namespace vtr::models {
 
-Tensor unit(const Tensor& x) {
-  return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
-}
-
 Words words_of(const TextFeatures& features, int64_t length) {
   const int64_t more = length - features.tokens.size(1);
   if (more <= 0) return {features.tokens, features.mask};

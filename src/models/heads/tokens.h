@@ -5,9 +5,6 @@
 
 namespace vtr::models {
 
-// x / |x| over the last dimension; zero stays zero.
-Tensor unit(const Tensor& x);
-
 // The words of a batch as [B, L, D] and [B, L], brought to a common length with zeros that are no
 // words, so that the states of several batches fit together.
 struct Words {

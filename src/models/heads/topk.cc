@@ -5,8 +5,6 @@
 namespace vtr::models {
 namespace {
 
-namespace F = torch::nn::functional;
-
 // The frames weighted by their cosine with the text, without parameters: X-Pool's baselines (Gorti
 // et al., CVPR 2022). Only inner products of frames are needed: with the frames' Gram matrix G and
 // a text's weights w, sim = (w . r) / sqrt(w^T G w).
@@ -15,11 +13,11 @@ class WeightedFrames : public Head {
   explicit WeightedFrames(const HeadContext& context) : context_(context) {}
 
   TextState text(const TextFeatures& features) override {
-    return State::Items{{"text", F::normalize(features.pooled, F::NormalizeFuncOptions().dim(-1))}};
+    return State::Items{{"text", unit(features.pooled)}};
   }
 
   VideoState video(const VideoFeatures& features) override {
-    const Tensor frames = F::normalize(features.frames, F::NormalizeFuncOptions().dim(-1));
+    const Tensor frames = unit(features.frames);
     return State::Items{{"frames", frames},                               // [M, T, D]
                         {"gram", frames.matmul(frames.transpose(1, 2))},  // [M, T, T]
                         {"mask", features.mask}};

@@ -1,24 +1,19 @@
 #include "heads/vector_head.h"
 
+#include "heads/heads.h"
+
 #include <torch/torch.h>
 
 #include <limits>
 
 namespace vtr::models {
-namespace {
-
-Tensor normalized(const Tensor& x) {
-  return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
-}
-
-}  // namespace
 
 TextState VectorHead::text(const TextFeatures& features) {
-  return State::Items{{"text", normalized(text_vector(features))}};
+  return State::Items{{"text", unit(text_vector(features))}};
 }
 
 VideoState VectorHead::video(const VideoFeatures& features) {
-  return State::Items{{"video", normalized(video_vector(features))}};
+  return State::Items{{"video", unit(video_vector(features))}};
 }
 
 Tensor VectorHead::score(const TextState& text, const VideoState& video) {
@@ -36,7 +31,7 @@ Tensor frames_max(const Tensor& frames, const Tensor& mask) {
 }
 
 Tensor unit_frames_mean(const Tensor& frames, const Tensor& mask) {
-  return frames_mean(normalized(frames), mask);
+  return frames_mean(unit(frames), mask);
 }
 
 }  // namespace vtr::models

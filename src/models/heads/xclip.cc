@@ -1,6 +1,7 @@
 #include "heads/frame_transformer.h"
 #include "heads/heads.h"
 #include "heads/tokens.h"
+#include "heads/vector_head.h"
 
 #include "vtr/core/error.h"
 
@@ -70,10 +71,8 @@ class XClip final : public Head {
     if (transformer_) {
       mixed = transformer_->forward(mixed, mask, frame_positions(features, options_.time_unit));
     }
-    const Tensor count = mask.sum(-1, /*keepdim=*/true).clamp_min(1);
-    const Tensor mean = (unit(mixed) * mask.unsqueeze(-1)).sum(1) / count;
-    return State::Items{{"video", unit(mean)},                          // [M, D]
-                        {"frames", kept(unit(features.frames), mask)},  // [M, T, D]
+    return State::Items{{"video", unit(unit_frames_mean(mixed, mask))},  // [M, D]
+                        {"frames", kept(unit(features.frames), mask)},   // [M, T, D]
                         {"mask", seen(mask)}};
   }
 

@@ -29,6 +29,13 @@ std::string listing(const char* title, const std::vector<std::string>& items) {
 
 }  // namespace
 
+Tensor cut_positions(const std::string& name, const Tensor& tensor, const TensorMap& targets) {
+  const auto target = std::ranges::find_if(targets, [&](const auto& t) { return t.first == name; });
+  const bool longer = name.ends_with("temporal.positions") && target != targets.end() &&
+                      tensor.dim() == 2 && tensor.size(0) > target->second.size(0);
+  return longer ? tensor.narrow(0, 0, target->second.size(0)) : tensor;
+}
+
 TensorMap named_tensors(const torch::nn::Module& module) {
   TensorMap result;
   for (const auto& item : module.named_parameters()) result.emplace_back(item.key(), item.value());

@@ -23,6 +23,10 @@ struct Fit {
 
 Fit fit(const TensorMap& into, const TensorMap& tensors);
 
+// The first rows of `tensor` when `name` is a table of positions with more of them than the target:
+// the authors' tables are as long as their longest input.
+Tensor cut_positions(const std::string& name, const Tensor& tensor, const TensorMap& targets);
+
 // Parameters and buffers.
 TensorMap named_tensors(const torch::nn::Module& module);
 

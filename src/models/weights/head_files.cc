@@ -1,5 +1,7 @@
 #include "vtr/models/weights/head_files.h"
 
+#include "weights/fit.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/models/weights/copy.h"
@@ -62,13 +64,14 @@ class Features {
 
 // The head's tensors among `tensors` under the one prefix that finds most of them: the names of
 // other parts ("clip.text_model...layer_norm1.weight") may end like the head's own.
-TensorMap under_one_prefix(const Head& head, const std::map<std::string, Tensor>& own,
-                           const TensorMap& tensors) {
+TensorMap under_one_prefix(const Head& head, const TensorMap& own, const TensorMap& tensors) {
   std::map<std::string, TensorMap> by_prefix;
   for (const auto& [name, tensor] : tensors) {
     for (size_t at = 0; at != std::string::npos;) {
       const std::string here = head.name_here(name.substr(at));
-      if (own.contains(here)) by_prefix[name.substr(0, at)].emplace_back(here, tensor);
+      const auto is_here = [&](const auto& item) { return item.first == here; };
+      if (std::ranges::any_of(own, is_here))
+        by_prefix[name.substr(0, at)].emplace_back(here, tensor);
       const size_t dot = name.find('.', at);
       at = dot == std::string::npos ? dot : dot + 1;
     }
@@ -100,16 +103,9 @@ VideoFeatures video_features(const TensorMap& tensors, const std::string& what) 
 }
 
 void load_head(Head& head, const TensorMap& tensors, const std::string& what) {
-  std::map<std::string, Tensor> own;
-  for (const auto& p : head.named_parameters()) own[p.key()] = p.value();
-  for (const auto& b : head.named_buffers()) own[b.key()] = b.value();
+  const TensorMap own = named_tensors(head);
   TensorMap mine = under_one_prefix(head, own, tensors);
-  for (auto& [name, tensor] : mine) {
-    const int64_t rows = own[name].dim() > 0 ? own[name].size(0) : 0;
-    if (name == "temporal.positions" && tensor.dim() == 2 && tensor.size(0) > rows) {
-      tensor = tensor.narrow(0, 0, rows);
-    }
-  }
+  for (auto& [name, tensor] : mine) tensor = cut_positions(name, tensor, own);
   if (mine.size() < tensors.size()) {
     log::info("[score] {}: {} of its {} tensors are not this head's", what,
               tensors.size() - mine.size(), tensors.size());

@@ -69,14 +69,6 @@ bool has_prefix(const TensorMap& tensors, const std::string& prefix) {
                              [&](const auto& item) { return item.first.starts_with(prefix); });
 }
 
-// A table of positions holds as many rows as the authors' longest input.
-Tensor cut(const std::string& name, const Tensor& tensor, const TensorMap& targets) {
-  const auto target = std::ranges::find_if(targets, [&](const auto& t) { return t.first == name; });
-  const bool longer = name.ends_with("temporal.positions") && target != targets.end() &&
-                      tensor.dim() == 2 && tensor.size(0) > target->second.size(0);
-  return longer ? tensor.narrow(0, 0, target->second.size(0)) : tensor;
-}
-
 // "; missing: a, b", or nothing.
 std::string listing(const char* title, const std::vector<std::string>& names) {
   return names.empty() ? "" : fmt::format("; {}: {}", title, grouped(names));
@@ -142,7 +134,7 @@ std::vector<std::string> load_import(Retriever& model, const Import& import) {
     if (ours.empty()) {
       dead.push_back(theirs);
     } else {
-      tensors.emplace_back("head." + ours, cut("head." + ours, tensor, targets));
+      tensors.emplace_back("head." + ours, cut_positions("head." + ours, tensor, targets));
     }
   }
   Fit found = fit(targets, tensors);

@@ -4,8 +4,9 @@
 #include <array>
 #include <cstring>
 
-// The matrix product of the joint head, with its result summed up in registers instead of stored:
-// a chunk of the video's vectors (8 kB) stays in the first cache while all texts of the tile pass.
+// The loops that must not leave the registers: the quadratic forms of `cross`, and the matrix
+// product of the joint head, with its result summed up in registers instead of stored: a chunk of
+// the video's vectors (8 kB) stays in the first cache while all texts of the tile pass.
 namespace vtr::models::factored {
 namespace {
 

@@ -1,5 +1,7 @@
 #include "heads/factored/tail.h"
 
+#include "heads/heads.h"
+
 #include <torch/torch.h>
 
 namespace vtr::models {
@@ -37,9 +39,8 @@ FactoredTail::FactoredTail(const AttentionParts& parts) {
 }
 
 State::Items FactoredTail::text(const Tensor& t) const {
-  const Tensor unit =
-      torch::nn::functional::normalize(t, torch::nn::functional::NormalizeFuncOptions().dim(-1));
-  return {{"unit", unit}, {"unit_w0", unit.matmul(w0_)}, {"unit_b3", unit.matmul(b3_)}};
+  const Tensor n = unit(t);
+  return {{"unit", n}, {"unit_w0", n.matmul(w0_)}, {"unit_b3", n.matmul(b3_)}};
 }
 
 }  // namespace vtr::models
