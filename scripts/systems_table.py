@@ -4,9 +4,10 @@
     scripts/systems_table.py                        # build/release/vtr, runs/systems/table.{json,md}
     scripts/systems_table.py --steps 200 joint stan # some of them, shorter
 
-A system that has its run is not trained again. Figures: retrieval of both caption kinds, values that
-train, the median step, the median of scoring 1,000 x 1,000 at the run's sizes, and training's peak
-memory.
+A system that has its run is not trained again. All are trained before any is timed, so that a quiet
+machine is needed for the last minutes only. Figures: retrieval of both caption kinds, values that
+train, the median of 20 steps, the median of scoring 1,000 x 1,000 at the run's sizes, and training's
+peak memory.
 """
 import argparse
 import json
@@ -38,6 +39,7 @@ HEAD_OPTIONS = {"cross": {"heads": 8, "temporal": "learned"},
                 "joint": {"heads": 8, "temporal": "learned", "dropout": 0.1}}
 FRAMES = {"dgl": 1, "centerclip": 6}  # that the head sees
 QUADRATIC = {"tight_transf"}  # a transformer for every pair: timed on 100 x 100, stated times 100
+TIMED_STEPS = 20
 COLUMNS = ["system", "captions", "R@1", "R@5", "R@10", "MdR", "MnR", "parameters", "step ms",
            "score 1k x 1k s", "peak MB"]
 
@@ -58,40 +60,61 @@ def trained_values(log):
     return int(line.split(" values train")[0].split()[-1])
 
 
-def measure(name, overrides, arguments):
-    """One system's record; what exists already is read."""
-    folder = arguments.out / name
-    record_file = folder / "record.json"
-    budget = {"steps": arguments.steps, "data": str(arguments.data)}
+def head_of(name):
+    return next((o.split("=")[1] for o in SYSTEMS[name] if o.startswith("model.head.name=")), name)
+
+
+def kept(record_file, budget, make):
+    """What `make` gives for this budget, read if it was made before."""
     if record_file.exists():
         record = json.loads(record_file.read_text())
         if record["budget"] == budget:
             return record
-    head = next((o.split("=")[1] for o in overrides if o.startswith("model.head.name=")),
-                name)
-    options = [f"model.head.name={head}",
+    record = {"budget": budget, **make()}
+    record_file.write_text(json.dumps(record))
+    return record
+
+
+def train(name, folder, steps, arguments):
+    """Returns the peak memory in bytes."""
+    options = [f"model.head.name={head_of(name)}",
                *(f"model.head.{o}={v}" for o, v in HEAD_OPTIONS.get(name, {}).items())]
-    peak = run([arguments.vtr, "train", "--config", "shapes.yaml", "--run", folder, "--overwrite",
-                f"data.root={arguments.data}", f"train.max_steps={arguments.steps}", *options,
-                *overrides])
-    rows_file = folder / "rows.json"
-    run([arguments.vtr, "eval", "--run", folder, "--split", "ordered", "--split", "single", "--json",
-         rows_file])
+    return run([arguments.vtr, "train", "--config", "shapes.yaml", "--run", folder, "--overwrite",
+                f"data.root={arguments.data}", f"train.max_steps={steps}", *options,
+                *SYSTEMS[name]])
+
+
+def trained(name, arguments):
+    """The system's figures that no other program on the machine can change."""
+    folder = arguments.out / name
+
+    def make():
+        peak = train(name, folder, arguments.steps, arguments)
+        rows_file = folder / "rows.json"
+        run([arguments.vtr, "eval", "--run", folder, "--split", "ordered", "--split", "single",
+             "--json", rows_file])
+        return {"system": name, "rows": json.loads(rows_file.read_text()),
+                "parameters": trained_values(folder / "log.txt"), "peak_bytes": peak}
+
+    return kept(folder / "record.json", {"steps": arguments.steps, "data": str(arguments.data)},
+                make)
+
+
+def timed(name, arguments):
+    """Seconds of a step and of scoring."""
+    folder, head = arguments.out / "timed" / name, head_of(name)
     score_file = folder / "score.json"
     side = 100 if head in QUADRATIC else 1000
+    train(name, folder, TIMED_STEPS, arguments)
     own = [word for option, value in HEAD_OPTIONS.get(name, {}).items()
            for word in ("--set", f"{option}={value}")]
     run([arguments.vtr, "bench", "score", "--head", head, *own, "--skip-naive", "--repeat", 3,
          "--width", 128, "--patches", 36, "--frames", FRAMES.get(name, 12), "--texts", side,
          "--videos", side, "--json", score_file])
     steps = [json.loads(line)["seconds"] for line in (folder / "metrics.jsonl").open()]
-    record = {"system": name, "budget": budget, "rows": json.loads(rows_file.read_text()),
-              "parameters": trained_values(folder / "log.txt"),
-              "step_seconds": statistics.median(steps), "peak_bytes": peak,
-              "score_seconds": json.loads(score_file.read_text())["factored_seconds"] *
-              (1000 / side) ** 2}
-    record_file.write_text(json.dumps(record))
-    return record
+    return {"step_seconds": statistics.median(steps),
+            "score_seconds": json.loads(score_file.read_text())["factored_seconds"] *
+            (1000 / side) ** 2}
 
 
 def table(records):
@@ -103,7 +126,7 @@ def table(records):
             lines.append([record["system"], row["captions"],
                           *(f"{row[m]:.1f}" for m in ("R@1", "R@5", "R@10", "MdR", "MnR")),
                           f"{record['parameters']:,}", f"{1000 * record['step_seconds']:.0f}",
-                          f"{record['score_seconds']:.2f}", f"{record['peak_bytes'] / 1e6:.0f}"])
+                          f"{record['score_seconds']:.3g}", f"{record['peak_bytes'] / 1e6:.0f}"])
     widths = [max(len(line[i]) for line in [COLUMNS, *lines]) for i in range(len(COLUMNS))]
     form = lambda line: "| " + " | ".join(  # noqa: E731
         cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths))) + " |"
@@ -126,10 +149,9 @@ def main():
     if not arguments.data.exists():
         run([arguments.vtr, "data", "make-shapes", "--out", arguments.data, "--seed", 1, "--train",
              1200, "--test", 240])
-    records = []
-    for name in arguments.systems or SYSTEMS:
-        records.append(measure(name, SYSTEMS[name], arguments))
-        print(table(records[-1:]), file=sys.stderr, flush=True)
+    names = arguments.systems or list(SYSTEMS)
+    records = [trained(name, arguments) for name in names]
+    records = [{**record, **timed(name, arguments)} for name, record in zip(names, records)]
     (arguments.out / "table.md").write_text(table(records))
     (arguments.out / "table.json").write_text(json.dumps(records, indent=1))
     print(table(records), end="")

@@ -1,9 +1,11 @@
 // Black boxes: two TorchScript files with forward, of any inside.
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
 #include "support/tiny_clip.h"
 
 #include "vtr/core/error.h"
+#include "vtr/models/retriever.h"
 #include "vtr/models/weights/weights.h"
 
 #include <torch/script.h>
@@ -90,6 +92,26 @@ TEST_F(BlackBox, PatchesComeFromAPair) {
   EXPECT_EQ(video.frames.sizes(), (std::vector<int64_t>{2, 5, 8}));
   EXPECT_EQ(video.patches.sizes(), (std::vector<int64_t>{2, 5, 16, 8}));
   EXPECT_THROW(box->encode_text(ids_, text_mask_, {.tokens = true}), Error);
+}
+
+TEST_F(BlackBox, RefusesAHeadThatWantsMoreThanItGives) {
+  const auto build = [&](const std::string& head) {
+    make_retriever({.weights = "", .encoder = {"torchscript", options_}, .head = {head, {}}}, 5, 6,
+                   {}, true);
+  };
+  EXPECT_EQ(test::error_of([&] { build("xclip"); }),
+            "model.head: xclip needs the features of every token, which the encoders 'torchscript' "
+            "do not give");
+  EXPECT_EQ(test::error_of([&] { build("xpool"); }), "no error");
+  torch::jit::Module plain("Plain");  // frames, no patches
+  plain.define(
+      "def forward(self, image: Tensor) -> Tensor:\n"
+      "  return torch.mean(torch.flatten(image, 2), [2])\n");
+  plain.save((dir_ / "image.pt").string());
+  text_box(3).save((dir_ / "text.pt").string());
+  EXPECT_EQ(test::error_of([&] { build("ts2"); }),
+            "model.head: ts2 needs the features of every patch, which the encoders 'torchscript' "
+            "do not give");
 }
 
 TEST_F(BlackBox, TrainsThroughItsParameters) {

@@ -64,8 +64,7 @@ Tensor AttentionHead::placed_frames(const VideoFeatures& features) {
   return p.defined() ? f + p : f;
 }
 
-Tensor AttentionHead::relevance(const Tensor& q, const VideoState& video) const {
-  const Tensor& k = video["k"];  // [M, T, D]
+Tensor AttentionHead::relevance(const Tensor& q, const Tensor& k, const VideoState& video) const {
   const int64_t m = k.size(0), t = k.size(1);
   Tensor r = q.matmul(k.flatten(0, 1).t()).view({-1, m, t}) *
              (head_scale() / static_cast<double>(options_.heads));

@@ -36,6 +36,7 @@ TORCH_MODULE(Projections);
 struct AttentionParts {
   AttentionOptions options;
   int64_t frames;
+  bool rotates;  // q and k, by their positions
   Projections attention;
   torch::nn::Linear linear;
   torch::nn::LayerNorm norm2, norm3;
@@ -52,13 +53,14 @@ class AttentionHead : public Head {
   double head_scale() const;            // 1 / sqrt(d)
   Tensor positions(const VideoFeatures& features) const;
   Tensor placed_frames(const VideoFeatures& features);  // f_i = LN1(x_i) + p_i  [M, T, D]
-  // r [N, M, T] from the texts' q [N, D] and the videos' state, -inf where not kept.
-  Tensor relevance(const Tensor& q, const VideoState& video) const;
+  // r [N, M, T] from the texts' q [N, D], the frames' k [M, T, D] and the videos' state, -inf where
+  // not kept.
+  Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video) const;
   // pooled [M, N, D] -> sim [N, M] = n(t) . n(LN3(z + Dropout(W z + b))), z = LN2(pooled)
   Tensor tail(const Tensor& pooled, const Tensor& text);
 
   AttentionParts parts() const {
-    return {options_, context_.frames, attention_, linear_, norm2_, norm3_};
+    return {options_, context_.frames, temporal_->rotates(), attention_, linear_, norm2_, norm3_};
   }
 
   AttentionOptions options_;

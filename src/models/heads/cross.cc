@@ -21,8 +21,10 @@ class Cross : public AttentionHead {
 
   VideoState video(const VideoFeatures& features) override {
     const Tensor f = placed_frames(features), at = positions(features);
-    const Tensor k = temporal_->rotated(split(attention_->k(f)), at).flatten(2);
-    State::Items state{{"k", k}, {"f", f}, {"mask", features.mask}};  // [M, T, D]
+    State::Items state{{"f", f}, {"mask", features.mask}};  // [M, T, D]
+    if (temporal_->rotates()) {
+      state.emplace_back("k", temporal_->rotated(split(attention_->k(f)), at).flatten(2));
+    }
     if (const Tensor bias = temporal_->bias(at); bias.defined()) {
       const Tensor row = bias.select(2, 0).slice(2, 1);  // [M or 1, H, T]
       state.emplace_back("from_text", row.expand({f.size(0), -1, -1}));
@@ -31,9 +33,10 @@ class Cross : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor left = relevance(text["q"], video).isinf();            // [N, M, T]
+    const Tensor keys = video.has("k") ? video["k"] : attention_->k(video["f"]);
+    const Tensor left = relevance(text["q"], keys, video).isinf();      // [N, M, T]
     const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);     // [1, H, N, d]
-    const Tensor k = split(video["k"]).permute({0, 2, 3, 1});           // [M, H, d, T]
+    const Tensor k = split(keys).permute({0, 2, 3, 1});                 // [M, H, d, T]
     const Tensor v = split(attention_->v(video["f"])).transpose(1, 2);  // [M, H, T, d]
     Tensor logits = q.matmul(k) * head_scale();                         // [M, H, N, T]
     if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);

@@ -74,8 +74,9 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
   const bool naive = options.scoring == Scoring::naive;
   const int64_t pairs =
       std::max<int64_t>(1, workspace / (naive ? head.naive_bytes() : head.pair_bytes()));
-  const int64_t columns = std::min({m, pairs, int64_t{256}});
-  const int64_t rows = std::clamp<int64_t>(pairs / std::max<int64_t>(1, columns), 1, n);
+  // All texts at once where they fit: what `score` does once a video is then done once.
+  const int64_t columns = std::min({m, pairs, std::clamp<int64_t>(pairs / n, 16, 256)});
+  const int64_t rows = std::clamp<int64_t>(pairs / columns, 1, n);
   fill_blocks(sim, text, video, rows, columns, [&](const VideoState& block) {
     return [&head, naive, block](const TextState& texts) {
       return naive ? head.naive(texts, block) : head.score(texts, block);

@@ -35,6 +35,7 @@ class TemporalEncoding : public torch::nn::Module {
   virtual Tensor added(const Tensor& positions);
   // Queries or keys of the frames x [M, T, H, d], turned to their positions.
   virtual Tensor rotated(const Tensor& x, const Tensor& positions);
+  virtual bool rotates() const { return false; }
   // Added to the logits of J: [M or 1, H, T + 1, T + 1], row = query, column = key; undefined when
   // none.
   virtual Tensor bias(const Tensor& positions);

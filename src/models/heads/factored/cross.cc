@@ -5,6 +5,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace vtr::models {
 namespace {
@@ -17,25 +18,21 @@ using factored::Rows;
 // matrix of the video's own: 3 (H T)^2 / 2 products a pair, and one matrix product for n(t) . e.
 class FactoredCross final : public Factored {
  public:
-  explicit FactoredCross(const AttentionParts& parts) : options_(parts.options), tail_(parts) {
+  explicit FactoredCross(const AttentionParts& parts)
+      : options_(parts.options), tail_(parts), attention_(parts.attention) {
     const int64_t width = tail_.gain().size(0);
     basis_ = options_.heads * parts.frames;
     frames_ = parts.frames;
-    const auto& value = parts.attention->v;
-    value_ = {value->weight.detach().t(), value->bias.detach()};
-    if (options_.heads == 1) {  // two products of the weights, once, for one of the frames
-      const torch::NoGradGuard no_grad;
-      const auto wide = [](const Tensor& x) { return x.detach().to(torch::kDouble); };
-      const Tensor out = wide(tail_.head_images()[0]);
-      value_image_ = wide(value_.weight).matmul(out).to(torch::kFloat);
-      value_bias_ = wide(value_.bias).matmul(out).to(torch::kFloat);
-    }
+    if (options_.heads == 1 && !parts.rotates) fold();
     scale_ = 1 / std::sqrt(static_cast<float>(width / options_.heads));
   }
 
   TextState text(const TextState& state) const override {
     State::Items items = tail_.text(state["text"]);
-    items.emplace_back("q", state["q"]);
+    const Tensor unit = items.front().second;
+    items.emplace_back("q", folded_ ? state["q"].matmul(folded_->key) : state["q"]);
+    items.emplace_back("dot", folded_ ? unit.matmul(folded_->dot) : unit);
+    items.emplace_back("dot0", folded_ ? unit.matmul(folded_->dot0) : torch::zeros(unit.size(0)));
     return items;
   }
 
@@ -47,11 +44,13 @@ class FactoredCross final : public Factored {
     const Tensor centred = image.slice(2, 0, width), mixed = image.slice(2, width, 2 * width);
     const Tensor gained = mixed * tail_.gain();
     const auto gram = [](const Tensor& x) { return x.matmul(x.transpose(1, 2)); };
-    State::Items items{{"k", state["k"]},
+    const Tensor k = state.has("k") ? state["k"] : folded_ ? state["f"] : attention_->k(state["f"]);
+    State::Items items{{"k", k},  // [M, T, D]
                        {"mask", state["mask"].contiguous()},
                        {"gram", torch::stack({gram(centred), gram(mixed), gram(gained)}, 1)},
                        {"lines", image.slice(2, 2 * width).transpose(1, 2).contiguous()},
-                       {"u", gained}};  // [M, 3, H T, H T], [M, 3, H T], [M, H T, D]
+                       {"u", folded_ ? state["f"] : gained}};
+    // [M, 3, H T, H T], [M, 3, H T], [M, H T, D]
     if (state.has("from_text")) {
       items.emplace_back("from_text", state["from_text"].contiguous());               // [M, H, T]
       items.emplace_back("mean_from_text", state["from_text"].mean(1).contiguous());  // [M, T]
@@ -65,7 +64,7 @@ class FactoredCross final : public Factored {
     const Tensor logits = torch::bmm(keys.unflatten(1, {h, -1}).transpose(0, 1),
                                      text["q"].unflatten(1, {h, -1}).permute({1, 2, 0}));
     const Tensor relevance = h > 1 ? keys.matmul(text["q"].t()) : logits[0];  // [M T, N]
-    const Tensor dots = video["u"].flatten(0, 1).matmul(text["unit"].t());    // [M H T, N]
+    const Tensor dots = video["u"].flatten(0, 1).matmul(text["dot"].t());     // [M H T, N]
     Tensor sim = torch::empty({m, n});
     const Call call{text, video, logits, relevance, dots};
     factored::in_parallel(m, [&](int64_t begin, int64_t end) {
@@ -82,13 +81,39 @@ class FactoredCross final : public Factored {
   }
 
  private:
+  // With one attention head that does not rotate, everything is linear in the frame f: its image
+  // f image + image0, its logit f . (q key) but for a constant of the text, which the softmax does
+  // not see, and its share of the dot product, f . (n dot) + n . dot0. So a frame meets a text with
+  // no product of its own.
+  struct Folded {
+    Tensor image, image0;  // [D, 2 D + 3], [2 D + 3]
+    Tensor key;            // [D, D]
+    Tensor dot, dot0;      // [D, D], [D]
+  };
+
+  void fold() {
+    const torch::NoGradGuard no_grad;
+    const int64_t width = tail_.gain().size(0);
+    const auto wide = [](const Tensor& x) { return x.detach().to(torch::kDouble); };
+    const auto single = [](const Tensor& x) { return x.to(torch::kFloat).contiguous(); };
+    const Tensor out = wide(tail_.head_images()[0]);
+    const Tensor image = wide(attention_->v->weight).t().matmul(out);
+    const Tensor image0 = wide(attention_->v->bias).matmul(out) + tail_.bias_image();
+    const auto gained = [&](const Tensor& x) {
+      return x.slice(-1, width, 2 * width) * tail_.gain();
+    };
+    folded_ = {.image = single(image),
+               .image0 = single(image0),
+               .key = attention_->k->weight.detach(),
+               .dot = single(gained(image).t()),
+               .dot0 = single(gained(image0))};
+  }
+
   // Of every e_ih, from the frames f [M T, D].
   Tensor images(const Tensor& f) const {
-    if (value_image_.defined()) {
-      return torch::addmm(value_bias_ + tail_.bias_image(), f, value_image_).unsqueeze(0);
-    }
+    if (folded_) return torch::addmm(folded_->image0, f, folded_->image).unsqueeze(0);
     const int64_t h = options_.heads;
-    const Tensor v = torch::addmm(value_.bias, f, value_.weight).unflatten(1, {h, -1});
+    const Tensor v = attention_->v(f).unflatten(1, {h, -1});
     return torch::bmm(v.transpose(0, 1), tail_.head_images())
         .add_(tail_.bias_image() / static_cast<double>(h));
   }
@@ -108,6 +133,7 @@ class FactoredCross final : public Factored {
     const float* dots = call.dots.const_data_ptr<float>() + v * basis * n;
     const float* unit_w0 = call.text["unit_w0"].const_data_ptr<float>();
     const float* unit_b3 = call.text["unit_b3"].const_data_ptr<float>();
+    const float* dot0 = call.text["dot0"].const_data_ptr<float>();
     std::vector<float> kept(static_cast<size_t>(2 * t * kLanes)),
         weights(static_cast<size_t>((basis + t) * kLanes));
     for (int64_t first = 0; first < n; first += kLanes) {
@@ -121,8 +147,8 @@ class FactoredCross final : public Factored {
       factored::weighted_sum(Rows{dots + first, n}, weights.data(), basis, count, dot);
       for (int64_t x = 0; x < count; ++x) {
         sim[first + x] =
-            factored::cosine({forms[x], forms[kLanes + x], forms[2 * kLanes + x], dot[x],
-                              line[0][x], line[1][x], line[2][x]},
+            factored::cosine({forms[x], forms[kLanes + x], forms[2 * kLanes + x],
+                              dot[x] + dot0[first + x], line[0][x], line[1][x], line[2][x]},
                              tail_.constants(), unit_w0[first + x], unit_b3[first + x]);
       }
     }
@@ -151,10 +177,8 @@ class FactoredCross final : public Factored {
 
   AttentionOptions options_;
   FactoredTail tail_;
-  struct {
-    Tensor weight, bias;
-  } value_;                          // W_v^T [D, D], b_v [D]
-  Tensor value_image_, value_bias_;  // of one attention head: f -> its image
+  mutable Projections attention_;
+  std::optional<Folded> folded_;
   int64_t basis_ = 0, frames_ = 0;
   float scale_ = 0;
 };
