@@ -1,3 +1,5 @@
+#include "decode.h"
+
 #include "packets.h"
 #include "transform.h"
 
@@ -40,9 +42,10 @@ class Collector {
         std::copy_n(&frames_.pixels[static_cast<size_t>(from) * size()], size(),
                     &frames_.pixels[static_cast<size_t>(i) * size()]);
       }
-      const auto index = static_cast<size_t>(indices[static_cast<size_t>(from)]);
-      frames_.seconds.push_back(
-          static_cast<float>(std::max(0.0, times.seconds[index] - request_.start)));
+      const int64_t index = indices[static_cast<size_t>(from)];
+      frames_.indices.push_back(index);
+      frames_.seconds.push_back(static_cast<float>(
+          std::max(0.0, times.seconds[static_cast<size_t>(index)] - request_.start)));
     }
     return std::move(frames_);
   }
@@ -116,13 +119,13 @@ bool decode_runs(Input& input, const Packets& packets, const std::vector<Run>& r
 
 // Decodes everything, taking frames by their index, and says when each is shown: the road for files
 // whose packets do not tell, or tell what is not so.
-Timeline decode_all(const fs::path& path, const Deadline& deadline, Collector& collector) {
+Timeline decode_all(const fs::path& path, const Deadline& deadline, bool stamped,
+                    Collector& collector) {
   Input input(path, deadline);
   const auto decoder = input.decoder();
   const Owned<AVPacket> packet(av_packet_alloc());
   const Owned<AVFrame> picture(av_frame_alloc());
   Timeline times{.seconds = {}, .fps = input.fps()};
-  const double rate = times.fps > 0 ? times.fps : 25;
   int64_t first = AV_NOPTS_VALUE;
   const auto take = [&](const AVFrame& p) {
     const auto index = std::ssize(times.seconds);
@@ -130,8 +133,9 @@ Timeline decode_all(const fs::path& path, const Deadline& deadline, Collector& c
     const int64_t now = p.best_effort_timestamp;
     if (first == AV_NOPTS_VALUE) first = now;
     const double last = index > 0 ? times.seconds.back() : 0;
-    times.seconds.push_back(now == AV_NOPTS_VALUE ? static_cast<double>(index) / rate
-                                                  : std::max(last, input.seconds(first, now)));
+    const bool known = stamped && now != AV_NOPTS_VALUE;
+    times.seconds.push_back(
+        std::max(last, known ? input.seconds(first, now) : input.even_seconds(index)));
   };
   while (input.read(*packet)) decode(*decoder, packet.get(), *picture, take);
   decode(*decoder, nullptr, *picture, take);
@@ -155,6 +159,10 @@ void require_frames(const fs::path& path, bool any, const Timeline& times, const
 }  // namespace
 
 Frames read_frames(const fs::path& path, const Request& request) {
+  return read_frames(path, request, Road::any);
+}
+
+Frames read_frames(const fs::path& path, const Request& request, Road road) {
   const Deadline deadline(path, request.time_limit);
   Input input(path, deadline);
   const Packets packets = read_packets(input);
@@ -162,7 +170,7 @@ Frames read_frames(const fs::path& path, const Request& request) {
   std::vector<int64_t> indices = sample_indices(times, request);
   require_frames(path, !indices.empty(), times, request);
   Collector collector(request, input.rotation());
-  if (packets.timed) {
+  if (packets.timed && road == Road::any) {
     std::vector<int64_t> pts;
     for (const int64_t i : indices) {
       pts.push_back(packets.all[static_cast<size_t>(packets.order[static_cast<size_t>(i)])].pts);
@@ -175,7 +183,7 @@ Frames read_frames(const fs::path& path, const Request& request) {
   // Mostly the first attempt does: there is a frame a packet.
   for (int attempt = 0; attempt < 2; ++attempt) {
     collector.want(indices);
-    times = decode_all(path, deadline, collector);
+    times = decode_all(path, deadline, packets.stamped, collector);
     const auto there = sample_indices(times, request);
     require_frames(path, !there.empty(), times, request);
     if (there == indices && collector.complete()) return collector.finish(times, indices);

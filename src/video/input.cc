@@ -158,6 +158,11 @@ double Input::fps() const {
   return std::isfinite(fps) && fps > 0 ? fps : 0;
 }
 
+double Input::even_seconds(int64_t index) const {
+  const double rate = fps();
+  return static_cast<double>(index) / (rate > 0 ? rate : 25);
+}
+
 int64_t Input::rotation() const {
   const int32_t* matrix = display_matrix(*stream_);
   const double turn = matrix ? -av_display_rotation_get(matrix) : 0;  // NaN where it has none

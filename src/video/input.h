@@ -59,7 +59,9 @@ class Input {
   double seconds(int64_t from, int64_t to) const {
     return (static_cast<double>(to) - static_cast<double>(from)) * tick_;
   }
-  double fps() const;        // as stated; 0 where it is not
+  double fps() const;  // as stated; 0 where it is not
+  // When a frame is shown in a file that does not say: evenly spaced.
+  double even_seconds(int64_t index) const;
   int64_t rotation() const;  // degrees clockwise: 0, 90, 180 or 270
 
  private:

@@ -8,7 +8,7 @@ namespace vtr::video {
 Packets read_packets(Input& input) {
   Packets packets;
   const Owned<AVPacket> packet(av_packet_alloc());
-  packets.timed = true;
+  packets.stamped = true;
   std::vector<bool> shown;
   while (input.read(*packet)) {
     packets.by_pts.push_back(std::ssize(packets.all));
@@ -16,10 +16,10 @@ Packets read_packets(Input& input) {
         {packet->pts, packet->dts, packet->duration, (packet->flags & AV_PKT_FLAG_KEY) != 0});
     // What an edit list cuts away is decoded for the sake of others and not shown.
     shown.push_back(!(packet->flags & AV_PKT_FLAG_DISCARD));
-    packets.timed &= packet->pts != AV_NOPTS_VALUE;
+    packets.stamped &= packet->pts != AV_NOPTS_VALUE;
   }
   const auto pts = [&](int64_t i) { return packets.all[static_cast<size_t>(i)].pts; };
-  if (packets.timed) {
+  if (packets.stamped) {
     std::sort(packets.by_pts.begin(), packets.by_pts.end(),
               [&](int64_t a, int64_t b) { return pts(a) < pts(b); });
     packets.timed = std::adjacent_find(packets.by_pts.begin(), packets.by_pts.end(),
@@ -40,12 +40,11 @@ int64_t Packets::find(int64_t pts) const {
 
 Timeline timeline(const Packets& packets, const Input& input) {
   Timeline result{.seconds = {}, .fps = input.fps()};
-  const double rate = result.fps > 0 ? result.fps : 25;
   for (const int64_t i : packets.order) {
     const auto& packet = packets.all[static_cast<size_t>(i)];
     const auto& first = packets.all[static_cast<size_t>(packets.order[0])];
     result.seconds.push_back(packets.timed ? input.seconds(first.pts, packet.pts)
-                                           : static_cast<double>(result.seconds.size()) / rate);
+                                           : input.even_seconds(std::ssize(result.seconds)));
   }
   return result;
 }

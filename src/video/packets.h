@@ -20,7 +20,8 @@ struct Packets {
   std::vector<Packet> all;      // in decoding order
   std::vector<int64_t> by_pts;  // of `all`, ascending
   std::vector<int64_t> order;   // the packet of each frame in the order they are shown
-  bool timed = false;           // every packet has a time of its own, by which it is known
+  bool stamped = false;         // every packet has a time
+  bool timed = false;           // and one of its own, by which it is known
   // The packet of that time, or -1; of `timed` packets.
   int64_t find(int64_t pts) const;
 };

@@ -5,11 +5,22 @@
 #include <algorithm>
 #include <cstring>
 
+extern "C" {
+#include <libavutil/pixdesc.h>
+}
+
 namespace vtr::video {
 namespace {
 
 // Vector code of swscale may write so much past a row's end.
 constexpr int64_t kSlack = 64;
+
+// swscale's quick way from more than 8 bits is up to two grey levels too dark.
+int scaling(AVPixelFormat format) {
+  const AVPixFmtDescriptor* described = av_pix_fmt_desc_get(format);
+  const bool deep = described && described->comp[0].depth > 8;
+  return SWS_BICUBIC | (deep ? SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT : 0);
+}
 
 }  // namespace
 
@@ -39,8 +50,8 @@ bool Transform::operator()(const AVFrame& picture, uint8_t* out) {
 bool Transform::convert(const AVFrame& picture) {
   const auto format = static_cast<AVPixelFormat>(picture.format);
   scaler_.reset(sws_getCachedContext(scaler_.release(), picture.width, picture.height, format,
-                                     picture.width, picture.height, AV_PIX_FMT_RGB24, SWS_BICUBIC,
-                                     nullptr, nullptr, nullptr));
+                                     picture.width, picture.height, AV_PIX_FMT_RGB24,
+                                     scaling(format), nullptr, nullptr, nullptr));
   if (!scaler_) return false;
   height_ = picture.height;
   width_ = picture.width;

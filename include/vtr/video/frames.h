@@ -85,9 +85,10 @@ struct Timeline {
 std::vector<int64_t> sample_indices(const Timeline& timeline, const Request& request);
 
 struct Frames {
-  int64_t valid = 0;            // frames the rule took; the rest repeat the last one
-  std::vector<uint8_t> pixels;  // [T, 3, R, R], RGB
-  std::vector<float> seconds;   // [T] since the first frame, or since `start`
+  int64_t valid = 0;             // frames the rule took; the rest repeat the last one
+  std::vector<uint8_t> pixels;   // [T, 3, R, R], RGB
+  std::vector<int64_t> indices;  // [T] in the video
+  std::vector<float> seconds;    // [T] since the first frame, or since `start`
 };
 
 // Decodes what is needed of `path` for the sampled frames. The frames are counted, whatever the
