@@ -21,12 +21,15 @@ if(VTR_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()
 
-# Of OpenCV only what reads and writes video is linked: the umbrella target would load its GUI too.
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs videoio)
+pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
+add_library(FFmpeg::video ALIAS PkgConfig::ffmpeg)
+
+# Of OpenCV only what draws and reads images is linked: the umbrella target would load its GUI too.
+find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
 add_library(vtr_opencv INTERFACE)
-target_link_libraries(vtr_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs opencv_videoio)
+target_link_libraries(vtr_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
 target_include_directories(vtr_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
-add_library(OpenCV::video ALIAS vtr_opencv)
+add_library(OpenCV::images ALIAS vtr_opencv)
 
 # LibTorch from the wheel of PyPI. Its own CMake files insist on a CUDA toolkit for a CUDA wheel, so
 # its two CPU libraries are linked by hand; CUDA is loaded at run time (src/core/device.cc).

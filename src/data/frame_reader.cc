@@ -12,8 +12,7 @@ FrameReader::FrameReader(const Manifest& manifest, const DataOptions& options,
     : manifest_(manifest),
       request_(std::move(request)),
       skip_(options.on_error == "skip"),
-      cacheable_(options.cache_mb > 0 && request_.sampling != "random" &&
-                 request_.crop == "center"),
+      cacheable_(options.cache_mb > 0 && !video::is_random(request_)),
       room_(options.cache_mb << 20) {}
 
 FramesPtr FrameReader::read(int64_t video, uint64_t seed) {

@@ -68,9 +68,7 @@ struct TrainLoader::Impl {
                                          : static_cast<int64_t>(pairs.size())),
         batch(std::min(wanted, items)),
         next_step(first_step),
-        reader(
-            manifest, set.data,
-            {set.video.frames, set.resolution, set.video.train_sampling, set.video.train_crop, 0}),
+        reader(manifest, set.data, set.video.training(set.resolution)),
         pool(set.data.workers) {
     VTR_CHECK(items > 0, "{}: there is nothing to train on", manifest.name);
     for (int64_t i = 0; i < settings.data.prefetch; ++i) schedule();

@@ -21,9 +21,8 @@ struct VideoLoader::Impl {
       : manifest(from),
         batch(std::max<int64_t>(1, wanted)),
         prefetch(static_cast<size_t>(settings.data.prefetch)),
-        reader(manifest, settings.data,
-               {settings.video.frames, settings.resolution, settings.video.sampling,
-                settings.video.crop, settings.seed}),
+        reader(manifest, settings.data, settings.video.evaluation(settings.resolution)),
+        seed(settings.seed),
         pool(settings.data.workers) {}
 
   void schedule() {
@@ -32,8 +31,7 @@ struct VideoLoader::Impl {
       const int64_t begin = position, end = std::min(begin + batch, videos);
       std::vector<Wanted> wanted;
       for (int64_t v = begin; v < end; ++v) {
-        wanted.push_back(
-            {v, derive(reader.request().seed, "evaluation", static_cast<uint64_t>(v))});
+        wanted.push_back({v, derive(seed, "evaluation", static_cast<uint64_t>(v))});
       }
       ahead.push_back(read_then<Read>(pool, reader, std::move(wanted),
                                       [this, begin](const std::vector<FramesPtr>& read) {
@@ -63,6 +61,7 @@ struct VideoLoader::Impl {
   int64_t position = 0;
   std::vector<int64_t> skipped;
   FrameReader reader;
+  const uint64_t seed;
   std::deque<std::future<Read>> ahead;
   WorkerPool pool;  // last, so that it ends before what its tasks use
 };

@@ -1,147 +1,196 @@
-#include "backend.h"
-#include "resize.h"
+#include "decode.h"
+
+#include "packets.h"
+#include "transform.h"
 
 #include "vtr/core/error.h"
-#include "vtr/core/random.h"
 #include "vtr/video/frames.h"
 
-#include <opencv2/videoio.hpp>
-
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <map>
-#include <optional>
+#include <limits>
 
 namespace vtr::video {
 namespace {
 
-// A count the container states is believed for planning only up to here: a frame a millisecond for
-// four months.
-constexpr double kMostFrames = 1e10;
+// So few packets are read and dropped rather than sought over.
+constexpr int64_t kReadOn = 8;
 
-void check_file(const fs::path& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  VTR_CHECK(fs::exists(status), "{}: no such video", path.string());
-  VTR_CHECK(fs::is_regular_file(status), "{}: not a file", path.string());
-  const auto size = fs::file_size(path, error);
-  VTR_CHECK(!error && size > 0, "{}: the file is empty (copy or download it again)", path.string());
-}
-
-cv::VideoCapture open(const fs::path& path) {
-  cv::VideoCapture capture;
-  // "file:" keeps a name with a colon from being read as a protocol.
-  const bool opened = capture.open("file:" + path.string(), cv::CAP_FFMPEG);
-  VTR_CHECK(opened && capture.isOpened(),
-            "{}: no video stream that can be decoded (not a video, or cut off? try `ffprobe`)",
-            path.string());
-  return capture;
-}
-
-// The frames of one pass over a file, resized as they come.
-class Pass {
+// The sampled frames on their way into place. Each is known by a number: its time or its index.
+class Collector {
  public:
-  Pass(const fs::path& path, const Request& request) : path_(path), request_(request) {}
+  Collector(const Request& request, int64_t rotation)
+      : request_(request), transform_(request, rotation) {}
 
-  // Decodes the whole file and keeps the frames `wanted` (ascending) that are not kept yet. Returns
-  // the number of frames there are.
-  int64_t run(const std::vector<int64_t>& wanted) {
-    cv::VideoCapture capture = open(path_);
-    return run(capture, wanted);
+  // The numbers of the frames that are wanted from now on, ascending.
+  void want(std::vector<int64_t> numbers) {
+    numbers_ = std::move(numbers);
+    taken_.assign(numbers_.size(), false);
+    frames_.pixels.resize(static_cast<size_t>(request_.frames) * size());
   }
-  int64_t run(cv::VideoCapture& capture, const std::vector<int64_t>& wanted) {
-    auto next = wanted.begin();
-    int64_t index = 0;
-    for (; capture.grab(); ++index) {
-      if (next == wanted.end() || *next != index) continue;
-      ++next;
-      if (kept_.contains(index)) continue;
-      // A picture that was decoded and cannot be converted ends the video like one cut off there.
-      if (!capture.retrieve(picture_) || picture_.empty() || picture_.type() != CV_8UC3) break;
-      keep(index);
-      seconds_[index] = static_cast<float>(capture.get(cv::CAP_PROP_POS_MSEC) / 1000);
+  bool wants(int64_t number) const { return slot(number) < numbers_.size(); }
+  void take(int64_t number, const AVFrame& picture) {
+    const size_t i = slot(number);
+    if (i < numbers_.size()) taken_[i] = transform_(picture, &frames_.pixels[i * size()]);
+  }
+  bool complete() const { return std::find(taken_.begin(), taken_.end(), false) == taken_.end(); }
+
+  Frames finish(const Timeline& times, const std::vector<int64_t>& indices) {
+    frames_.valid = std::ssize(indices);
+    for (int64_t i = 0; i < request_.frames; ++i) {
+      const int64_t from = std::min(i, frames_.valid - 1);
+      if (from < i) {
+        std::copy_n(&frames_.pixels[static_cast<size_t>(from) * size()], size(),
+                    &frames_.pixels[static_cast<size_t>(i) * size()]);
+      }
+      const int64_t index = indices[static_cast<size_t>(from)];
+      frames_.indices.push_back(index);
+      frames_.seconds.push_back(static_cast<float>(
+          std::max(0.0, times.seconds[static_cast<size_t>(index)] - request_.start)));
     }
-    return index;
+    return std::move(frames_);
   }
-  bool has(int64_t index) const { return kept_.contains(index); }
-  const std::vector<uint8_t>& operator[](int64_t index) const { return kept_.at(index); }
-  float seconds(int64_t index) const { return seconds_.at(index); }
 
  private:
-  void keep(int64_t index) {
-    if (!resizer_ || picture_.rows != height_ || picture_.cols != width_) {
-      height_ = picture_.rows;
-      width_ = picture_.cols;
-      Rng rng(derive(request_.seed, "crop"));
-      resizer_.emplace(request_.crop == "center"
-                           ? center_geometry(height_, width_, request_.resolution)
-                           : random_geometry(height_, width_, request_.resolution, rng),
-                       request_.resolution);
-    }
-    auto& pixels = kept_[index];
-    pixels.resize(static_cast<size_t>(3 * request_.resolution * request_.resolution));
-    (*resizer_)(picture_.data, picture_.step, pixels.data());
+  size_t size() const { return static_cast<size_t>(3 * request_.resolution * request_.resolution); }
+  // Where a frame goes that is wanted and not there yet, else past the end.
+  size_t slot(int64_t number) const {
+    const auto at = std::lower_bound(numbers_.begin(), numbers_.end(), number);
+    const auto i = static_cast<size_t>(at - numbers_.begin());
+    return at != numbers_.end() && *at == number && !taken_[i] ? i : numbers_.size();
   }
 
-  const fs::path& path_;
   const Request& request_;
-  std::map<int64_t, std::vector<uint8_t>> kept_;
-  std::map<int64_t, float> seconds_;
-  std::optional<Resizer> resizer_;
-  int64_t height_ = 0, width_ = 0;
-  cv::Mat picture_;
+  Transform transform_;
+  std::vector<int64_t> numbers_;
+  std::vector<bool> taken_;
+  Frames frames_;
 };
 
-int64_t stated_count(cv::VideoCapture& capture) {
-  const double count = capture.get(cv::CAP_PROP_FRAME_COUNT);
-  return std::isfinite(count) && count >= 1 && count <= kMostFrames ? std::llround(count) : 0;
+// Decodes a packet (null: what is left inside) and calls take(picture) for whatever comes out.
+template <class Take>
+void decode(AVCodecContext& decoder, const AVPacket* packet, AVFrame& picture, Take take) {
+  avcodec_send_packet(&decoder, packet);  // what cannot be decoded gives no picture
+  while (true) {
+    const int result = avcodec_receive_frame(&decoder, &picture);
+    if (result == AVERROR(EAGAIN) || result == AVERROR_EOF) return;
+    if (result >= 0) take(picture);
+  }
 }
 
-Frames assemble(const Pass& pass, const std::vector<int64_t>& indices, const Request& request) {
-  Frames frames{.valid = static_cast<int64_t>(indices.size()), .pixels = {}, .seconds = {}};
-  for (int64_t i = 0; i < request.frames; ++i) {
-    const int64_t index = indices[static_cast<size_t>(std::min(i, frames.valid - 1))];
-    const auto& frame = pass[index];
-    frames.pixels.insert(frames.pixels.end(), frame.begin(), frame.end());
-    frames.seconds.push_back(pass.seconds(index));
+// Whether pictures that no other refers to are known as such before they are decoded, so that
+// leaving them out changes no other. (HEVC's may be referred to from a higher layer.)
+bool skips_exactly(AVCodecID codec) {
+  return codec == AV_CODEC_ID_H264 || codec == AV_CODEC_ID_MPEG4 ||
+         codec == AV_CODEC_ID_MPEG2VIDEO || codec == AV_CODEC_ID_MPEG1VIDEO ||
+         codec == AV_CODEC_ID_VP8;
+}
+
+// Decodes the packets of `runs` only, from `input` which stands at its end, and takes the frames by
+// their times. False where the file does not give again, or in time, what its packets promised.
+bool decode_runs(Input& input, const Packets& packets, const std::vector<Run>& runs,
+                 Collector& collector) {
+  const auto decoder = input.decoder();
+  const bool skips = skips_exactly(decoder->codec_id);
+  const Owned<AVPacket> packet(av_packet_alloc());
+  const Owned<AVFrame> picture(av_frame_alloc());
+  const auto take = [&](const AVFrame& p) { collector.take(p.pts, p); };
+  int64_t position = std::ssize(packets.all);  // of the packet that is read next
+  for (const Run run : runs) {
+    if (position > run.begin || run.begin - position > kReadOn) {
+      const auto& first = packets.all[static_cast<size_t>(run.begin)];
+      if (!input.seek(first.dts == AV_NOPTS_VALUE ? first.pts : first.dts)) return false;
+      position = -1;
+    }
+    while (position < run.end) {
+      if (!input.read(*packet)) return false;
+      const int64_t at = packets.find(packet->pts);
+      if (at < 0 || (position < 0 ? at > run.begin : at != position)) return false;
+      position = at + 1;
+      if (at < run.begin) continue;
+      decoder->skip_frame =
+          skips && !collector.wants(packet->pts) ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
+      decode(*decoder, packet.get(), *picture, take);
+    }
+    decode(*decoder, nullptr, *picture, take);
+    avcodec_flush_buffers(decoder.get());
   }
-  return frames;
+  return collector.complete();
+}
+
+// Decodes everything, taking frames by their index, and says when each is shown: the road for files
+// whose packets do not tell, or tell what is not so.
+Timeline decode_all(const fs::path& path, const Deadline& deadline, bool stamped,
+                    Collector& collector) {
+  Input input(path, deadline);
+  const auto decoder = input.decoder();
+  const Owned<AVPacket> packet(av_packet_alloc());
+  const Owned<AVFrame> picture(av_frame_alloc());
+  Timeline times{.seconds = {}, .fps = input.fps()};
+  int64_t first = AV_NOPTS_VALUE;
+  const auto take = [&](const AVFrame& p) {
+    const auto index = std::ssize(times.seconds);
+    collector.take(index, p);
+    const int64_t now = p.best_effort_timestamp;
+    if (first == AV_NOPTS_VALUE) first = now;
+    const double last = index > 0 ? times.seconds.back() : 0;
+    const bool known = stamped && now != AV_NOPTS_VALUE;
+    times.seconds.push_back(
+        std::max(last, known ? input.seconds(first, now) : input.even_seconds(index)));
+  };
+  while (input.read(*packet)) decode(*decoder, packet.get(), *picture, take);
+  decode(*decoder, nullptr, *picture, take);
+  return times;
+}
+
+void require_frames(const fs::path& path, bool any, const Timeline& times, const Request& request) {
+  if (times.seconds.empty()) {
+    throw VideoError(Fault::no_frames, path.string() +
+                                           ": no frame can be decoded (cut off or corrupt? copy it "
+                                           "again)");
+  }
+  if (!any) {
+    throw VideoError(
+        Fault::no_frames,
+        fmt::format("{}: no frame from {} s on, it ends at {:.2f} s (check the annotation)",
+                    path.string(), request.start, times.seconds.back()));
+  }
 }
 
 }  // namespace
 
 Frames read_frames(const fs::path& path, const Request& request) {
-  set_up_backend();
-  check_file(path);
-  cv::VideoCapture capture = open(path);
-  const int64_t stated = stated_count(capture);
-  Pass pass(path, request);
-  // To the end even after the last wanted frame: only then is the stated count known to be true.
-  int64_t count =
-      pass.run(capture, stated > 0 ? sample_indices(stated, request) : std::vector<int64_t>{0});
-  std::vector<int64_t> indices;
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    VTR_CHECK(count > 0, "{}: no frame can be decoded (cut off or corrupt? copy it again)",
-              path.string());
-    indices = sample_indices(count, request);
-    const auto missing = [&](int64_t index) { return !pass.has(index); };
-    if (std::none_of(indices.begin(), indices.end(), missing)) break;
-    count = pass.run(indices);
-  }
-  for (const int64_t index : indices) {
-    VTR_CHECK(pass.has(index), "{}: frame {} cannot be decoded (corrupt? copy it again)",
-              path.string(), index);
-  }
-  return assemble(pass, indices, request);
+  return read_frames(path, request, Road::any);
 }
 
-Normalization normalization(const std::string& name) {
-  if (name == "clip")
-    return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};
-  if (name == "imagenet") return {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
-  if (name == "half") return {{0.5f, 0.5f, 0.5f}, {0.5f, 0.5f, 0.5f}};
-  throw Error(fmt::format("unknown normalization '{}' (known: clip, imagenet, half)", name));
+Frames read_frames(const fs::path& path, const Request& request, Road road) {
+  const Deadline deadline(path, request.time_limit);
+  Input input(path, deadline);
+  const Packets packets = read_packets(input);
+  Timeline times = timeline(packets, input);
+  std::vector<int64_t> indices = sample_indices(times, request);
+  require_frames(path, !indices.empty(), times, request);
+  Collector collector(request, input.rotation());
+  if (packets.timed && road == Road::any) {
+    std::vector<int64_t> pts;
+    for (const int64_t i : indices) {
+      pts.push_back(packets.all[static_cast<size_t>(packets.order[static_cast<size_t>(i)])].pts);
+    }
+    collector.want(std::move(pts));
+    if (decode_runs(input, packets, plan_runs(packets, indices), collector)) {
+      return collector.finish(times, indices);
+    }
+  }
+  // Mostly the first attempt does: there is a frame a packet.
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    collector.want(indices);
+    times = decode_all(path, deadline, packets.stamped, collector);
+    const auto there = sample_indices(times, request);
+    require_frames(path, !there.empty(), times, request);
+    if (there == indices && collector.complete()) return collector.finish(times, indices);
+    indices = there;
+  }
+  throw VideoError(Fault::no_frames,
+                   path.string() + ": a frame cannot be converted (corrupt? copy it again)");
 }
 
 }  // namespace vtr::video

@@ -163,7 +163,6 @@ Geometry random_geometry(int64_t height, int64_t width, int64_t resolution, Rng&
     g.top = (height - g.box_height) / 2;
     g.left = (width - g.box_width) / 2;
   }
-  g.flip = rng.below(2) == 1;
   return g;
 }
 
@@ -180,12 +179,12 @@ Resizer::Resizer(const Geometry& geometry, int64_t resolution)
   vertical_.end = rows;
 }
 
-void Resizer::operator()(const uint8_t* bgr, size_t stride, uint8_t* out) {
+void Resizer::operator()(const uint8_t* rgb, size_t stride, uint8_t* out) {
   const int64_t rows = vertical_.end;
-  const uint8_t* from = bgr + static_cast<size_t>(first_row_) * stride + geometry_.left * 3;
+  const uint8_t* from = rgb + static_cast<size_t>(first_row_) * stride + geometry_.left * 3;
   resample({from, stride, rows, 3}, horizontal_, strip_, between_.data());
   for (int64_t c = 0; c < 3; ++c) {
-    const uint8_t* plane = between_.data() + (2 - c) * resolution_ * rows;  // BGR to RGB
+    const uint8_t* plane = between_.data() + c * resolution_ * rows;
     uint8_t* to = out + c * resolution_ * resolution_;
     resample({plane, static_cast<size_t>(rows), resolution_, 1}, vertical_, strip_, to);
   }

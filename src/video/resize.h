@@ -23,7 +23,7 @@ struct Geometry {
 // torchvision's Resize(R) and CenterCrop(R), the preprocessing of CLIP.
 Geometry center_geometry(int64_t height, int64_t width, int64_t resolution);
 
-// torchvision's RandomResizedCrop(R, scale=(0.5, 1), ratio=(3/4, 4/3)) and a flip of p = 0.5.
+// torchvision's RandomResizedCrop(R, scale=(0.5, 1), ratio=(3/4, 4/3)).
 Geometry random_geometry(int64_t height, int64_t width, int64_t resolution, Rng& rng);
 
 // One axis of a resize: the weights of the inputs each output is made of.
@@ -39,8 +39,8 @@ struct Taps {
 class Resizer {
  public:
   Resizer(const Geometry& geometry, int64_t resolution);
-  // BGR [height, width, 3], rows `stride` bytes apart, to planar RGB `out` [3, R, R].
-  void operator()(const uint8_t* bgr, size_t stride, uint8_t* out);
+  // RGB [height, width, 3], rows `stride` bytes apart, to planar RGB `out` [3, R, R].
+  void operator()(const uint8_t* rgb, size_t stride, uint8_t* out);
 
  private:
   Geometry geometry_;

@@ -1,11 +1,14 @@
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tiny_video.h"
 
 #include "vtr/core/error.h"
 #include "vtr/video/frames.h"
+#include "vtr/video/probe.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <iterator>
@@ -18,31 +21,40 @@ std::string bytes_of(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// The indices of a video of n frames, ten a second.
+std::vector<int64_t> indices_of(int64_t n, const Request& request) {
+  Timeline times{.seconds = {}, .fps = 10};
+  for (int64_t i = 0; i < n; ++i) times.seconds.push_back(static_cast<double>(i) / 10);
+  return sample_indices(times, request);
+}
+
 // The frames' indices, read back from their grey levels.
 std::vector<int64_t> levels(const Frames& frames, const Request& request,
                             const test::TinyVideo& tiny = {}) {
   std::vector<int64_t> result;
   const auto size = static_cast<size_t>(3 * request.resolution * request.resolution);
-  for (size_t at = size / 2; at < frames.pixels.size(); at += size) {
+  for (size_t at = size / 2; at < size * static_cast<size_t>(frames.valid); at += size) {
     const auto level = static_cast<double>(frames.pixels[at] - tiny.first);
     result.push_back(std::lround(level / static_cast<double>(tiny.step)));
   }
   return result;
 }
 
-std::string error_of(const fs::path& path) {
-  try {
-    read_frames(path, {.resolution = 16});
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_error(const fs::path& path, const std::string& what) {
-  const std::string message = error_of(path);
-  EXPECT_NE(message.find(path.string()), std::string::npos) << message;
-  EXPECT_NE(message.find(what), std::string::npos) << message;
+// Reading and probing alike throw an error of that kind that names the file.
+void expect_fault(const fs::path& path, Fault fault, const std::string& what) {
+  const auto check = [&](auto call) {
+    try {
+      call();
+      ADD_FAILURE() << path << ": no error";
+    } catch (const VideoError& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(fault_name(error.fault()), fault_name(fault)) << message;
+      EXPECT_NE(message.find(path.string()), std::string::npos) << message;
+      EXPECT_NE(message.find(what), std::string::npos) << message;
+    }
+  };
+  check([&] { read_frames(path, {.resolution = 16}); });
+  check([&] { probe(path); });
 }
 
 // The frame count in the stream header of an AVI file.
@@ -60,7 +72,7 @@ TEST(Decode, TheSampledFramesComeInOrder) {
     const Frames frames = read_frames(path, request);
     EXPECT_EQ(frames.valid, 4) << name;
     EXPECT_EQ(frames.pixels.size(), 4u * 3 * 16 * 16);
-    EXPECT_EQ(levels(frames, request), sample_indices(20, request)) << name;
+    EXPECT_EQ(levels(frames, request), indices_of(20, request)) << name;
   }
 }
 
@@ -69,7 +81,7 @@ TEST(Decode, EveryRuleGivesTheFramesItNames) {
   const auto path = test::write_tiny_video(dir / "a.mp4", {.frames = 20});
   for (const auto& rule : sampling_rules().values) {
     const Request request{.frames = 7, .resolution = 16, .sampling = rule, .seed = 5};
-    EXPECT_EQ(levels(read_frames(path, request), request), sample_indices(20, request)) << rule;
+    EXPECT_EQ(levels(read_frames(path, request), request), indices_of(20, request)) << rule;
   }
 }
 
@@ -79,7 +91,8 @@ TEST(Decode, AOneFrameVideoIsRepeated) {
   const Request request{.frames = 12, .resolution = 16};
   const Frames frames = read_frames(path, request);
   EXPECT_EQ(frames.valid, 1);
-  EXPECT_EQ(levels(frames, request), std::vector<int64_t>(12, 0));
+  EXPECT_EQ(levels(frames, request), std::vector<int64_t>{0});
+  EXPECT_EQ(frames.seconds, std::vector<float>(12, 0));
 }
 
 TEST(Decode, AShortVideoRepeatsItsLastFrame) {
@@ -88,30 +101,24 @@ TEST(Decode, AShortVideoRepeatsItsLastFrame) {
   const Request request{.frames = 5, .resolution = 16};
   const Frames frames = read_frames(path, request);
   EXPECT_EQ(frames.valid, 3);
-  EXPECT_EQ(levels(frames, request), (std::vector<int64_t>{0, 1, 2, 2, 2}));
+  EXPECT_EQ(levels(frames, request), (std::vector<int64_t>{0, 1, 2}));
+  const auto size = std::ssize(frames.pixels) / 5;
+  const auto last = frames.pixels.begin() + 2 * size;
+  EXPECT_TRUE(std::equal(last, last + size, last + size));
+  EXPECT_TRUE(std::equal(last, last + size, last + 2 * size));
 }
 
 TEST(Decode, AWrongFrameCountInTheContainerIsNoticed) {
   test::TempDir dir;
   std::string avi = bytes_of(test::write_tiny_video(dir / "a.avi", {.frames = 20}));
   const Request request{.frames = 4, .resolution = 16};
-  for (const uint32_t count : {0u, 19u, 21u, 400u, 0xFFFFFFFFu}) {
+  for (const uint32_t count : {0u, 7u, 19u, 21u, 400u, 0xFFFFFFFFu}) {
     state_frames(avi, count);
     const auto path = dir.write("wrong.avi", avi);
     const Frames frames = read_frames(path, request);
     EXPECT_EQ(frames.valid, 4) << count;
-    EXPECT_EQ(levels(frames, request), sample_indices(20, request)) << count;
+    EXPECT_EQ(levels(frames, request), indices_of(20, request)) << count;
   }
-}
-
-// OpenCV's backend reads no further than one frame past the stated count.
-TEST(Decode, ATooSmallFrameCountGivesTheFramesBeforeIt) {
-  test::TempDir dir;
-  std::string avi = bytes_of(test::write_tiny_video(dir / "a.avi", {.frames = 20}));
-  const Request request{.frames = 4, .resolution = 16};
-  state_frames(avi, 7);
-  const Frames frames = read_frames(dir.write("small.avi", avi), request);
-  EXPECT_EQ(levels(frames, request), sample_indices(8, request));
 }
 
 TEST(Decode, AFileCutInTheMiddleGivesTheFramesItHas) {
@@ -127,15 +134,19 @@ TEST(Decode, AFileCutInTheMiddleGivesTheFramesItHas) {
 
 TEST(Decode, FaultyFilesAreNamed) {
   test::TempDir dir;
-  expect_error(dir / "missing.mp4", "no such video");
-  expect_error(dir.path(), "not a file");
-  expect_error(dir.write("empty.mp4", ""), "is empty");
-  expect_error(dir.write("text.mp4", "hello, this is no video\n"), "no video stream");
-  expect_error(dir.write("zeros.mp4", std::string(5000, '\0')), "no video stream");
+  expect_fault(dir / "missing.mp4", Fault::missing, "no such video");
+  expect_fault(dir.path(), Fault::missing, "not a file");
+  expect_fault(dir.write("empty.mp4", ""), Fault::empty, "is empty");
+  const auto unreadable = [&](const char* name, const std::string& bytes) {
+    expect_fault(dir.write(name, bytes), Fault::unreadable, "cannot be read as a video");
+  };
+  unreadable("text.mp4", "hello, this is no video\n");
+  unreadable("zeros.mp4", std::string(5000, '\0'));
   const std::string mp4 = bytes_of(test::write_tiny_video(dir / "a.mp4"));
-  expect_error(dir.write("cut.mp4", mp4.substr(0, mp4.size() / 2)), "no video stream");
+  unreadable("cut.mp4", mp4.substr(0, mp4.size() / 2));
   const std::string avi = bytes_of(test::write_tiny_video(dir / "a.avi"));
-  expect_error(dir.write("header.avi", avi.substr(0, avi.find("movi") + 4)), "no frame");
+  expect_fault(dir.write("header.avi", avi.substr(0, avi.find("movi") + 4)), Fault::no_frames,
+               "no frame");
 }
 
 // A second of silence: RIFF, 8 kHz, 8 bit, one channel.
@@ -147,8 +158,8 @@ TEST(Decode, ASoundFileHasNoVideoStream) {
   const std::string wav = "RIFF" + number(8036, 4) + "WAVEfmt " + number(16, 4) + number(1, 2) +
                           number(1, 2) + number(8000, 4) + number(8000, 4) + number(1, 2) +
                           number(8, 2) + "data" + number(8000, 4) + std::string(8000, '\x80');
-  expect_error(dir.write("sound.wav", wav), "no video stream");
-  expect_error(dir.write("sound.mp4", wav), "no video stream");
+  expect_fault(dir.write("sound.wav", wav), Fault::no_video_stream, "no video stream");
+  expect_fault(dir.write("sound.mp4", wav), Fault::no_video_stream, "no video stream");
 }
 
 // Damage anywhere in a file is an Error or fewer frames; never a crash or a hang.
@@ -175,6 +186,63 @@ TEST(Decode, ANameWithAColonIsAName) {
   const auto path = test::write_tiny_video(dir / "a.mp4");
   fs::rename(path, dir / "http:a %d.mp4");
   EXPECT_EQ(read_frames(dir / "http:a %d.mp4", {.frames = 4, .resolution = 16}).valid, 4);
+}
+
+TEST(Decode, ASegmentGivesTheFramesShownInIt) {
+  test::TempDir dir;
+  const auto path = test::write_tiny_video(dir / "a.mp4", {.frames = 20});  // ten a second
+  const auto shown = [&](double start, double end) {
+    const Request request{.frames = 20, .resolution = 16, .start = start, .end = end};
+    return levels(read_frames(path, request), request);
+  };
+  EXPECT_EQ(shown(0.5, 0.9), (std::vector<int64_t>{5, 6, 7, 8}));
+  EXPECT_EQ(shown(1.6, 0), (std::vector<int64_t>{16, 17, 18, 19}));
+  EXPECT_EQ(shown(1.8, 60), (std::vector<int64_t>{18, 19}));
+  EXPECT_EQ(shown(0.51, 0.55), std::vector<int64_t>{5}) << "on show between two frames";
+  EXPECT_EQ(shown(1.95, 60), std::vector<int64_t>{19});
+  test::expect_error([&] { shown(2.1, 3); }, "no frame from 2.1 s on, it ends at 1.90 s");
+  const Frames frames =
+      read_frames(path, {.frames = 2, .resolution = 16, .start = 0.5, .end = 0.9});
+  EXPECT_NEAR(frames.seconds[1], 0.3, 1e-6) << "since the segment's start";
+}
+
+TEST(Decode, ATimeLimitIsAnErrorThatNamesTheFile) {
+  test::TempDir dir;
+  const auto path = test::write_tiny_video(dir / "a.mp4");
+  try {
+    read_frames(path, {.resolution = 16, .time_limit = 1e-9});
+    FAIL();
+  } catch (const VideoError& error) {
+    EXPECT_EQ(error.fault(), Fault::too_slow);
+    EXPECT_NE(std::string(error.what()).find("a.mp4: not read within 1e-09 s"), std::string::npos);
+  }
+  EXPECT_THROW(probe(path, 1e-9), VideoError);
+  EXPECT_EQ(read_frames(path, {.frames = 4, .resolution = 16, .time_limit = 60}).valid, 4);
+}
+
+// A playlist is a video to FFmpeg, made of the files that it names.
+TEST(Decode, AFileCannotHaveOthersRead) {
+  test::TempDir dir;
+  test::write_tiny_video(dir / "a.mp4");
+  expect_fault(dir.write("b.mp4", "ffconcat version 1.0\nfile a.mp4\n"), Fault::unreadable,
+               "cannot be read as a video");
+  expect_fault(dir.write("c.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\na.mp4\n"),
+               Fault::unreadable, "cannot be read as a video");
+}
+
+TEST(Decode, AMirroredVideoIsTheVideoMirrored) {
+  test::TempDir dir;
+  const auto path = dir / "a.mp4";
+  std::vector<uint8_t> rgb(3 * 32 * 24);
+  for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i / 3 % 32 * 7);
+  Writer writer(path, {.width = 32, .height = 24});
+  for (int i = 0; i < 4; ++i) writer.add(rgb.data());
+  writer.close();
+  Frames plain = read_frames(path, {.frames = 2, .resolution = 16});
+  for (auto row = plain.pixels.begin(); row != plain.pixels.end(); row += 16) {
+    std::reverse(row, row + 16);
+  }
+  EXPECT_EQ(read_frames(path, {.frames = 2, .resolution = 16, .flip = 1}).pixels, plain.pixels);
 }
 
 TEST(Decode, UnknownNormalizationsAreRefused) {

@@ -10,20 +10,20 @@
 namespace vtr::video {
 namespace {
 
-// The image of scripts/make_pixel_fixtures.py, in OpenCV's channel order.
+// The image of scripts/make_pixel_fixtures.py.
 std::vector<uint8_t> image(int64_t width, int64_t height) {
-  std::vector<uint8_t> bgr;
+  std::vector<uint8_t> rgb;
   for (int64_t y = 0; y < height; ++y) {
     for (int64_t x = 0; x < width; ++x) {
-      for (int64_t c = 2; c >= 0; --c) {
+      for (int64_t c = 0; c < 3; ++c) {
         const auto i = static_cast<uint32_t>((y * width + x) * 3 + c);
         const int64_t values[] = {(i * 2654435761u) >> 24, (x / 5 + y / 7 + c) % 2 == 1 ? 255 : 0,
                                   (x * 3 + y * 2 + c * 40) % 256};
-        bgr.push_back(static_cast<uint8_t>(values[(x / 16 + y / 16) % 3]));
+        rgb.push_back(static_cast<uint8_t>(values[(x / 16 + y / 16) % 3]));
       }
     }
   }
-  return bgr;
+  return rgb;
 }
 
 std::vector<uint8_t> resized(const Geometry& geometry, int64_t resolution) {
@@ -108,7 +108,6 @@ TEST(Resize, CenterFollowsTorchvisionsRounding) {
 }
 
 TEST(Resize, RandomBoxesFitAndKeepToTheirRange) {
-  bool flipped[2] = {false, false};
   for (uint64_t seed = 0; seed < 500; ++seed) {
     Rng rng(seed);
     const Geometry g = random_geometry(72, 96, 64, rng);
@@ -120,9 +119,7 @@ TEST(Resize, RandomBoxesFitAndKeepToTheirRange) {
     EXPECT_GT(area, 0.48);  // the sides are rounded
     const auto ratio = static_cast<double>(g.box_width) / static_cast<double>(g.box_height);
     EXPECT_NEAR(ratio, 1.0, 0.36);
-    flipped[g.flip] = true;
   }
-  EXPECT_TRUE(flipped[0] && flipped[1]);
 }
 
 TEST(Resize, ExtremeShapesStillGiveABox) {
