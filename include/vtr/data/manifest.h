@@ -32,9 +32,9 @@ struct Source {
 struct Manifest {
   std::string name;  // dataset and split as asked for: "msrvtt 1k-A"
   std::vector<Record> videos;
-  std::vector<std::string> notes;  // what the reader left out or merged, by name, and why
-  std::vector<Source> sources;
-  int64_t skipped = 0;           // videos of the split that data.skip_list took out
+  std::vector<std::string> notes = {};  // what the reader left out or merged, by name, and why
+  std::vector<Source> sources = {};
+  int64_t skipped = 0;       // videos of the split that data.skip_list took out
   int64_t captions() const;  // in all
 };
 
@@ -86,9 +86,13 @@ struct DatasetEntry {
 
 const Table<DatasetEntry>& datasets();
 
-// The records of a split. The validation split may be carved from the training one (val_fraction);
-// it is then taken out of Split::train. Empty when there is none. Checks that every file is there.
-// Throws Error naming what is missing.
+// The records of a split, without those of data.skip_list. The validation split may be carved from
+// the training one (val_fraction); it is then taken out of Split::train. Empty when there is none.
+// Throws Error naming what is wrong in which annotation file.
+Manifest read_annotations(const DataOptions& options, Split split, uint64_t seed);
+
+// The same, and every video's file is there, or data.on_error is skip. Throws Error naming those
+// that are missing.
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed);
 
 }  // namespace vtr::data

@@ -44,7 +44,9 @@ struct Request {
   int64_t resolution = 224;
   std::string sampling = "uniform";
   std::string crop = "center";
-  uint64_t seed = 0;  // of the random rules
+  uint64_t seed = 0;          // of the random rules
+  double start = 0, end = 0;  // the part of the file, seconds; end 0: to its end
+  double time_limit = 0;      // seconds a decode may take; 0: any
 };
 
 struct Frames {
