@@ -30,8 +30,7 @@ FramesPtr FrameReader::read(int64_t video, uint64_t seed) {
   request.end = record.end;
   request.time_limit = time_limit_;
   try {
-    auto frames =
-        std::make_shared<const video::Frames>(video::read_frames(record.path, request));
+    auto frames = std::make_shared<const video::Frames>(video::read_frames(record.path, request));
     keep(video, frames);
     return frames;
   } catch (const Error& error) {

@@ -136,17 +136,6 @@ Frames read_frames(const fs::path& path, const Request& request) {
   return assemble(pass, indices, request);
 }
 
-Info probe(const fs::path& path) {
-  set_up_backend();
-  check_file(path);
-  cv::VideoCapture capture = open(path);
-  Info info{.frames = stated_count(capture), .fps = capture.get(cv::CAP_PROP_FPS)};
-  if (info.fps > 0) info.seconds = static_cast<double>(info.frames) / info.fps;
-  info.width = std::llround(capture.get(cv::CAP_PROP_FRAME_WIDTH));
-  info.height = std::llround(capture.get(cv::CAP_PROP_FRAME_HEIGHT));
-  return info;
-}
-
 Normalization normalization(const std::string& name) {
   if (name == "clip")
     return {{0.48145466f, 0.4578275f, 0.40821073f}, {0.26862954f, 0.26130258f, 0.27577711f}};

@@ -202,8 +202,10 @@ TEST(Families, WhichCaptionOf1kANeedsItsFileAndAPickleIsNotRun) {
   dir.write(index + ".json", R"({"video8": 2})");
   expect("jsfusion_val_caption_idx.json: no field \"video3\"");
   fs::rename(dir / (index + ".json"), dir / (index + ".pkl"));
-  expect("jsfusion_val_caption_idx.pkl: a pickle is a program and is not run; turn it into JSON"
-         " once: scripts/pickle_to_json.py " + (dir / (index + ".pkl")).string());
+  expect(
+      "jsfusion_val_caption_idx.pkl: a pickle is a program and is not run; turn it into JSON"
+      " once: scripts/pickle_to_json.py " +
+      (dir / (index + ".pkl")).string());
   fs::remove(dir / (index + ".pkl"));
   expect("split '1k-A': jsfusion_val_caption_idx.json (or .pkl) is needed");
 }

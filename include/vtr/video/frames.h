@@ -64,16 +64,6 @@ std::vector<int64_t> sample_indices(int64_t n, const Request& request);
 // stream or no decodable frame.
 Frames read_frames(const fs::path& path, const Request& request);
 
-struct Info {
-  int64_t frames = 0;  // as the container states them; 0: not stated
-  double fps = 0, seconds = 0;
-  int64_t width = 0, height = 0;
-};
-
-// What a file says of its video stream, nothing decoded. Throws Error for a file that is missing or
-// has no video stream.
-Info probe(const fs::path& path);
-
 // Mean and standard deviation per RGB channel, of pixels in [0, 1].
 struct Normalization {
   float mean[3], std[3];
