@@ -144,6 +144,7 @@ class Reading {
   Record record(Entry&& entry, const VideoIndex& index) const {
     resolve_inside(videos_, entry.video, entry.where);  // a name that climbs out is refused
     const std::string id = bare_name(entry.video);
+    VTR_CHECK(!id.empty(), "{}: '{}' names no video", entry.where, entry.video);
     const auto clips = dataset_.clips ? dataset_.clips(id) : std::vector<Clip>{{id}};
     Record record{id, resolve_inside(videos_, clips.front().name + dataset_.extension, entry.where),
                   std::move(entry.captions), clips.front().start, clips.front().end};
