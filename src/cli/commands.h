@@ -31,6 +31,8 @@ Command list_command();
 Command score_command();
 Command bench_command();
 
+Action add_data_check(CLI::App& app);  // vtr data check
+
 const std::vector<Command>& commands();
 // Adds `parts` as subcommands of `app`; one of them is needed. The action is that of the chosen
 // one.

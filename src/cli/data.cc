@@ -32,11 +32,12 @@ Action add_make_shapes(CLI::App& app) {
 Action add(CLI::App& app) {
   return add_subcommands(
       app,
-      {{"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
+      {{"check", "look through annotations and videos before anything is trained", add_data_check},
+       {"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
 }
 
 }  // namespace
 
-Command data_command() { return {"data", "make data", add}; }
+Command data_command() { return {"data", "check data, make data", add}; }
 
 }  // namespace vtr::cli

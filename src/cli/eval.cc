@@ -102,8 +102,9 @@ std::string cell(const report::Value& value) {
 }
 
 std::string render(const std::vector<report::Record>& rows, const Experiment& first) {
-  const std::vector<std::string> columns = {"head", "temporal", "captions", "direction", "queries",
-                                            "R@1",  "R@5",      "R@10",     "MdR",       "MnR"};
+  const std::vector<std::string> columns = {"head",    "temporal", "captions", "direction",
+                                            "queries", "skipped",  "R@1",      "R@5",
+                                            "R@10",    "MdR",      "MnR"};
   report::TextTable table(columns);
   for (const auto& row : rows) {
     std::vector<std::string> cells;
@@ -118,7 +119,7 @@ std::string render(const std::vector<report::Record>& rows, const Experiment& fi
     return std::isnan(v) ? std::string("-") : fmt::format("{:.1f}", v);
   };
   for (const auto& p : eval::paper_rows(first.data.dataset, first.data.train, first.data.test)) {
-    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", number(p.r1),
+    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", "", number(p.r1),
                number(p.r5), number(p.r10), number(p.mdr), number(p.mnr)});
   }
   return table.text();

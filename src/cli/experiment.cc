@@ -56,6 +56,8 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
   }
   VTR_CHECK(missing.empty(), "{}", missing);
   root = fs::absolute(root).string();
+  auto& skip_list = experiment.data.skip_list;
+  if (!skip_list.empty()) skip_list = fs::absolute(skip_list).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {

@@ -17,6 +17,7 @@ namespace vtr::cli {
 namespace {
 
 constexpr int kStopped = 143;
+constexpr const char* kValidation = "validation.txt";
 
 struct Flags : ConfigFlags {
   std::string run;
@@ -29,6 +30,7 @@ void check_same(const Experiment& now, const fs::path& saved) {
     const Experiment defaults;
     e.device = defaults.device;
     e.data.workers = e.data.prefetch = e.data.cache_mb = 0;
+    e.data.decode_seconds = 0;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = 0;
     e.eval = defaults.eval;
@@ -44,6 +46,21 @@ void check_same(const Experiment& now, const fs::path& saved) {
         "and the overrides out to go on as it was",
         saved.string(), key);
   }
+}
+
+std::string validation_list(const data::Manifest& val) {
+  std::string text;
+  for (const auto& video : val.videos) text += video.id + "\n";
+  return text;
+}
+
+// A run keeps its validation videos, an id a line. A resumed run must choose by the same ones.
+void check_validation(const fs::path& run, const data::Manifest& val) {
+  const fs::path path = run / kValidation;
+  VTR_CHECK(!fs::exists(path) || read_file(path) == validation_list(val),
+            "{}: the validation split is another one now (were annotations or data.skip_list "
+            "changed?); give another --run",
+            path.string());
 }
 
 int train(const Flags& given) {
@@ -63,6 +80,7 @@ int train(const Flags& given) {
   const auto seed = static_cast<uint64_t>(experiment.train.seed);
   const auto train_split = data::read_split(experiment.data, data::Split::train, seed);
   const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
+  if (found) check_validation(flags.run, val_split);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   train::Trainer trainer({.model = *model,
@@ -74,8 +92,10 @@ int train(const Flags& given) {
                           .eval = experiment.eval},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
-  log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,
-            train_split.videos.size(), train_split.captions(), val_split.videos.size());
+  write_file(fs::path(flags.run) / kValidation, validation_list(val_split));
+  log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
+            train_split.name, train_split.videos.size(), train_split.captions(),
+            train_split.skipped, val_split.videos.size(), val_split.skipped);
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
             flags.run);
   if (trainer.run() == train::Outcome::stopped) {

@@ -11,6 +11,7 @@ FrameReader::FrameReader(const Manifest& manifest, const DataOptions& options,
                          video::Request request)
     : manifest_(manifest),
       request_(std::move(request)),
+      time_limit_(options.decode_seconds),
       skip_(options.on_error == "skip"),
       cacheable_(options.cache_mb > 0 && !video::is_random(request_)),
       room_(options.cache_mb << 20) {}
@@ -21,11 +22,14 @@ FramesPtr FrameReader::read(int64_t video, uint64_t seed) {
     const std::lock_guard lock(mutex_);
     if (broken_.contains(video)) return nullptr;
   }
+  const Record& record = manifest_.videos[static_cast<size_t>(video)];
   video::Request request = request_;
   request.seed = seed;
+  request.start = record.start;
+  request.end = record.end;
+  request.time_limit = time_limit_;
   try {
-    auto frames = std::make_shared<const video::Frames>(
-        video::read_frames(manifest_.videos[static_cast<size_t>(video)].path, request));
+    auto frames = std::make_shared<const video::Frames>(video::read_frames(record.path, request));
     keep(video, frames);
     return frames;
   } catch (const Error& error) {

@@ -35,6 +35,7 @@ class FrameReader {
 
   const Manifest& manifest_;
   const video::Request request_;
+  const double time_limit_;
   const bool skip_, cacheable_;
   std::mutex mutex_;
   int64_t room_;  // bytes left of the cache

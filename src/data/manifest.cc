@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
+#include <unordered_set>
 
 namespace vtr::data {
 namespace {
@@ -25,7 +27,7 @@ std::vector<bool> carved(size_t videos, double fraction, uint64_t seed) {
 
 Manifest part(const Manifest& whole, const std::vector<bool>& taken, bool which,
               const char* suffix) {
-  Manifest result{whole.name + suffix, {}};
+  Manifest result{whole.name + suffix, {}, whole.notes, whole.sources};
   for (size_t i = 0; i < whole.videos.size(); ++i) {
     if (taken[i] == which) result.videos.push_back(whole.videos[i]);
   }
@@ -57,7 +59,7 @@ Manifest read_named(const DataOptions& options, const std::string& split) {
   return manifest;
 }
 
-Manifest read_unchecked(const DataOptions& options, Split split, uint64_t seed) {
+Manifest read_whole(const DataOptions& options, Split split, uint64_t seed) {
   if (split == Split::test) return read_named(options, options.test);
   if (split == Split::val && !options.val.empty()) return read_named(options, options.val);
   const bool carve = options.val.empty() && options.val_fraction > 0;
@@ -69,6 +71,26 @@ Manifest read_unchecked(const DataOptions& options, Split split, uint64_t seed) 
                              : part(train, taken, false, "");
 }
 
+// The ids of a list: what is before the first tab of each line, but for comments.
+std::unordered_set<std::string> read_skip_list(const fs::path& path) {
+  std::istringstream in(read_file(path));
+  std::unordered_set<std::string> ids;
+  for (std::string line; std::getline(in, line);) {
+    line.erase(line.find_last_not_of(" \t\r") + 1);
+    if (!line.empty() && line[0] != '#') ids.insert(line.substr(0, line.find('\t')));
+  }
+  return ids;
+}
+
+void leave_out(Manifest& manifest, const std::string& skip_list) {
+  if (skip_list.empty()) return;
+  const auto ids = read_skip_list(skip_list);
+  manifest.skipped = static_cast<int64_t>(
+      std::erase_if(manifest.videos, [&](const Record& video) { return ids.contains(video.id); }));
+  VTR_CHECK(!manifest.videos.empty() || manifest.skipped == 0,
+            "{}: data.skip_list leaves none of its {} videos", manifest.name, manifest.skipped);
+}
+
 }  // namespace
 
 int64_t Manifest::captions() const {
@@ -77,8 +99,15 @@ int64_t Manifest::captions() const {
   return total;
 }
 
+// The validation split is carved before anything is left out, so that a list changes no draw.
+Manifest read_annotations(const DataOptions& options, Split split, uint64_t seed) {
+  Manifest manifest = read_whole(options, split, seed);
+  leave_out(manifest, options.skip_list);
+  return manifest;
+}
+
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed) {
-  Manifest manifest = read_unchecked(options, split, seed);
+  Manifest manifest = read_annotations(options, split, seed);
   check_files(manifest, options);
   return manifest;
 }

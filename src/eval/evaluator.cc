@@ -84,7 +84,7 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
   result.t2v = summarize(result.t2v_ranks);
   result.v2t = summarize(result.v2t_ranks);
   result.videos = videos.size();
-  result.skipped = static_cast<int64_t>(loader.skipped().size());
+  result.skipped = manifest.skipped + static_cast<int64_t>(loader.skipped().size());
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -185,12 +185,14 @@ bool Trainer::Impl::validate() {
       eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
   validations->add({{"step", state.step},
                     {"queries", result.t2v.queries},
+                    {"skipped", result.skipped},
                     {"t2v R@1", result.t2v.r1},
                     {"t2v R@5", result.t2v.r5},
                     {"t2v MnR", result.t2v.mnr},
                     {"v2t R@1", result.v2t.r1}});
-  log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries)", state.step,
-            result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries);
+  log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries, {} skipped)",
+            state.step, result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries,
+            result.skipped);
   // R@1 first; the mean rank settles equal ones.
   const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
   if (score < state.best) return false;  // of equal ones the newer

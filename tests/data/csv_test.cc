@@ -8,6 +8,8 @@
 namespace vtr::data {
 namespace {
 
+Csv read_csv(const fs::path& path) { return parse_csv(read_file(path), path); }
+
 using Fields = std::vector<std::string>;
 
 TEST(Csv, QuotedFieldsHoldCommasQuotesAndNewlines) {

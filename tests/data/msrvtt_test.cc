@@ -92,8 +92,8 @@ TEST(Msrvtt, MissingPlacesAreNamed) {
                       " (and it is no protocol: 9k");
   folder.options.train = "9k";
   fs::remove(folder.dir / "MSRVTT_data.json");
-  folder.expect_error("data.root: no MSRVTT_data.json in " + folder.options.root +
-                      " (looked there");
+  folder.expect_error("data.root: no MSRVTT_data.json nor MSR_VTT.json nor *_titles.json in " +
+                      folder.options.root + " (looked there");
   folder.options.videos = "nowhere";
   folder.expect_error("data.videos: nowhere is not a folder");
   folder.options.root = (folder.dir / "none").string();
@@ -124,7 +124,7 @@ TEST(Msrvtt, BrokenAnnotationsAreNamedByPlace) {
   folder.expect_error("ill-formed UTF-8");
   folder.dir.write("MSRVTT_data.json", R"({"videos": [{"video_id": "a"}, {"video_id": "a"}]})");
   folder.expect_error("videos[1]: video_id 'a' is there twice");
-  folder.dir.write("MSRVTT_data.json", "[]");
+  folder.dir.write("MSRVTT_data.json", "7");
   folder.expect_error("an object is needed");
 }
 
@@ -135,13 +135,13 @@ TEST(Msrvtt, BrokenListsAreNamedByLine) {
     folder.expect_error(part);
   };
   train("video_id\nvideo0\nvideo0\n", "9k.csv:3: video_id 'video0' is there twice");
-  train("video_id\nvideo77\n", "9k.csv:2: MSRVTT_data.json has no video 'video77'");
-  train("video_id\nvideo3\n", "9k.csv:2: MSRVTT_data.json has no caption of 'video3'");
+  train("video_id\nvideo77\n", "9k.csv:2: no caption of 'video77' in MSRVTT_data.json");
+  train("video_id\nvideo3\n", "9k.csv:2: no caption of 'video3' in MSRVTT_data.json");
   train("id\nvideo0\n", "the header has no column video_id");
   train("video_id\n", "msrvtt 9k: the split has no videos");
   folder.dir.write("told.csv", "video_id,sentence\n../../etc/passwd,a\n");
   folder.options.train = "told.csv";
-  folder.expect_error("told.csv:2: the path '../../etc/passwd.mp4' leaves the folder");
+  folder.expect_error("told.csv:2: the path '../../etc/passwd' leaves the folder");
   folder.dir.write("told.csv", "video_id,sentence\nvideo0,\"\xC3(\"\n");
   folder.expect_error("told.csv:2: the caption is not UTF-8");
   folder.dir.write("told.csv", "video_id,sentence\nvideo0,a\nvideo0,a\n");

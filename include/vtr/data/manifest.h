@@ -18,11 +18,23 @@ struct Record {
   std::string id;
   fs::path path;
   std::vector<std::string> captions;
+  double start = 0, end = 0;  // the part of the file that is meant, seconds; end 0: to its end
+};
+
+// An annotation file that was read. `published` is empty when no digest of such a file is known.
+struct Source {
+  fs::path path;
+  std::string md5;        // 32 hexadecimal digits
+  std::string published;  // the first digits of the published file's md5
+  bool differs() const { return !md5.starts_with(published); }
 };
 
 struct Manifest {
   std::string name;  // dataset and split as asked for: "msrvtt 1k-A"
   std::vector<Record> videos;
+  std::vector<std::string> notes = {};  // what the reader left out or merged, by name, and why
+  std::vector<Source> sources = {};
+  int64_t skipped = 0;       // videos of the split that data.skip_list took out
   int64_t captions() const;  // in all
 };
 
@@ -36,6 +48,8 @@ struct DataOptions {
   double val_fraction = 0;
   std::string captions = "all";
   std::string on_error = "stop";
+  std::string skip_list;
+  double decode_seconds = 60;
   int64_t workers = 0;
   int64_t prefetch = 2;
   int64_t cache_mb = 0;
@@ -53,6 +67,9 @@ struct DataOptions {
       one_of({"all", "one"}));
     f("on_error", on_error, "a video that cannot be read: stop, or skip it and count it",
       one_of({"stop", "skip"}));
+    f("skip_list", skip_list,
+      "file of videos to leave out, an id a line (vtr data check --fix-list writes one)");
+    f("decode_seconds", decode_seconds, "time limit of reading one video; 0: none", at_least(0));
     f("workers", workers, "decoding threads; 0: one per core", at_least(0));
     f("prefetch", prefetch, "batches decoded ahead", at_least(1));
     f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
@@ -69,9 +86,13 @@ struct DatasetEntry {
 
 const Table<DatasetEntry>& datasets();
 
-// The records of a split. The validation split may be carved from the training one (val_fraction);
-// it is then taken out of Split::train. Empty when there is none. Checks that every file is there.
-// Throws Error naming what is missing.
+// The records of a split, without those of data.skip_list. The validation split may be carved from
+// the training one (val_fraction); it is then taken out of Split::train. Empty when there is none.
+// Throws Error naming what is wrong in which annotation file.
+Manifest read_annotations(const DataOptions& options, Split split, uint64_t seed);
+
+// The same, and every video's file is there, or data.on_error is skip. Throws Error naming those
+// that are missing.
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed);
 
 }  // namespace vtr::data

@@ -25,7 +25,8 @@ struct EvalOptions {
 struct Evaluation {
   Metrics t2v, v2t;
   std::vector<double> t2v_ranks, v2t_ranks;  // per query, in the manifest's order
-  int64_t videos = 0, skipped = 0;           // skipped: unreadable, by data.on_error: skip
+  int64_t videos = 0;
+  int64_t skipped = 0;  // videos left out: of data.skip_list, or unreadable by data.on_error: skip
   double seconds = 0;
 };
 

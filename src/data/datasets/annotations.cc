@@ -27,15 +27,6 @@ fs::path video_folder(const DataOptions& options, const std::vector<std::string>
                           root.string(), fmt::join(places, ", ")));
 }
 
-fs::path find_annotation(const fs::path& root, const std::vector<std::string>& places,
-                         const std::string& name) {
-  for (const auto& place : places) {
-    const fs::path path = (root / place / name).lexically_normal();
-    if (fs::is_regular_file(path)) return path;
-  }
-  return {};
-}
-
 void check_caption(const std::string& caption, const std::string& where) {
   VTR_CHECK(caption.find_first_not_of(" \t\r\n") != std::string::npos, "{}: the caption is empty",
             where);

@@ -10,6 +10,11 @@
 namespace vtr::data {
 
 DatasetEntry msrvtt_dataset();
+DatasetEntry lsmdc_dataset();
+DatasetEntry msvd_dataset();
+DatasetEntry didemo_dataset();
+DatasetEntry activitynet_dataset();
+DatasetEntry vatex_dataset();
 DatasetEntry jsonl_dataset();
 DatasetEntry shapes_dataset();
 
@@ -19,10 +24,6 @@ fs::path root_folder(const DataOptions& options);
 // The folder with the video files: data.videos (from here or from the root), else the first of
 // `places` under the root that is there.
 fs::path video_folder(const DataOptions& options, const std::vector<std::string>& places);
-
-// The file `name` in one of `places` under `root`; empty when there is none.
-fs::path find_annotation(const fs::path& root, const std::vector<std::string>& places,
-                         const std::string& name);
 
 // Refuses a caption that is empty or no UTF-8. `where` names its place.
 void check_caption(const std::string& caption, const std::string& where);

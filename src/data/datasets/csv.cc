@@ -72,8 +72,8 @@ std::string Csv::where(const CsvRow& row) const {
   return fmt::format("{}:{}", path.string(), row.line);
 }
 
-Csv read_csv(const fs::path& path) {
-  Parser parser(path, read_file(path));
+Csv parse_csv(std::string text, const fs::path& path) {
+  Parser parser(path, std::move(text));
   VTR_CHECK(!parser.done(), "{}: the file is empty", path.string());
   Csv csv{path, parser.row().fields, {}};
   while (!parser.done()) {

@@ -24,6 +24,6 @@ struct Csv {
 
 // Throws Error with the line of an unclosed quote or of a row with more or fewer fields than the
 // header. Blank lines are passed over.
-Csv read_csv(const fs::path& path);
+Csv parse_csv(std::string text, const fs::path& path);
 
 }  // namespace vtr::data

@@ -3,8 +3,9 @@
 namespace vtr::data {
 
 const Table<DatasetEntry>& datasets() {
-  static const Table<DatasetEntry> table("dataset",
-                                         {msrvtt_dataset(), jsonl_dataset(), shapes_dataset()});
+  static const Table<DatasetEntry> table(
+      "dataset", {msrvtt_dataset(), lsmdc_dataset(), msvd_dataset(), didemo_dataset(),
+                  activitynet_dataset(), vatex_dataset(), jsonl_dataset(), shapes_dataset()});
   return table;
 }
 

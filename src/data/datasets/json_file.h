@@ -6,18 +6,39 @@
 #include <nlohmann/json.hpp>
 
 #include <string>
+#include <vector>
 
 namespace vtr::data {
 
 // `where` names the file (and line) in errors, which carry the parser's line and column.
-inline nlohmann::json parse_json(const std::string& text, const std::string& where) {
+inline nlohmann::json parse_json(const std::string& text, const std::string& where,
+                                 const nlohmann::json::parser_callback_t& callback = nullptr) {
   try {
-    return nlohmann::json::parse(text);
+    return nlohmann::json::parse(text, callback);
   } catch (const nlohmann::json::exception& error) {
     const std::string message = error.what();
     const size_t tag = message.find("] ");  // "[json.exception.parse_error.101] parse error at ..."
     throw Error(where + ": " + (tag == std::string::npos ? message : message.substr(tag + 2)));
   }
+}
+
+// JSON whose outermost object's keys are known in the file's order, each there once.
+struct OrderedJson {
+  nlohmann::json value;
+  std::vector<std::string> keys;
+};
+
+inline OrderedJson parse_ordered(const std::string& text, const std::string& where) {
+  OrderedJson result;
+  using Event = nlohmann::json::parse_event_t;
+  const auto note = [&](int depth, Event event, nlohmann::json& parsed) {
+    if (event == Event::key && depth == 1) result.keys.push_back(parsed.get<std::string>());
+    return true;
+  };
+  result.value = parse_json(text, where, note);
+  VTR_CHECK(!result.value.is_object() || result.keys.size() == result.value.size(),
+            "{}: a name is there twice", where);
+  return result;
 }
 
 inline const nlohmann::json& json_field(const nlohmann::json& object, const char* name,

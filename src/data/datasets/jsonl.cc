@@ -1,11 +1,13 @@
 // Anyone's folder: a video a line,
 //   {"video": "cats/1.mp4", "captions": ["a cat", "a cat sits"], "split": "train", "id": "cat1"}
-// "caption": "a cat" may stand for "captions"; "id" is the video's path unless given. data.train
-// and the like name a file under data.root (train.jsonl: all of its lines), or else a value of
-// "split" in data.jsonl. Paths are relative to data.videos, or to data.root without it.
+// "caption": "a cat" may stand for "captions"; "id" is the video's path unless given; "start" and
+// "end" (seconds) choose a part of the file, and then an "id" tells the parts of one file apart.
+// data.train and the like name a file under data.root (train.jsonl: all of its lines), or else a
+// value of "split" in data.jsonl. Paths are relative to data.videos, or to data.root without it.
 
 #include "datasets/annotations.h"
 #include "datasets/json_file.h"
+#include "datasets/sources.h"
 
 #include "vtr/core/error.h"
 
@@ -35,17 +37,28 @@ std::vector<std::string> read_captions(const nlohmann::json& line, const std::st
   return captions;
 }
 
+double read_seconds(const nlohmann::json& line, const char* name, const std::string& where) {
+  if (!line.contains(name)) return 0;
+  const auto& value = line[name];
+  VTR_CHECK(value.is_number() && value.get<double>() >= 0, "{}: \"{}\" is no number of seconds",
+            where, name);
+  return value.get<double>();
+}
+
 Record read_record(const nlohmann::json& line, const fs::path& folder, const std::string& where) {
   const std::string video = json_text(line, "video", where);
-  return {line.contains("id") ? json_text(line, "id", where) : video,
-          resolve_inside(folder, video, where), read_captions(line, where)};
+  const Record record{line.contains("id") ? json_text(line, "id", where) : video,
+                      resolve_inside(folder, video, where), read_captions(line, where),
+                      read_seconds(line, "start", where), read_seconds(line, "end", where)};
+  VTR_CHECK(record.end == 0 || record.end > record.start, "{}: \"end\" is not after \"start\"",
+            where);
+  return record;
 }
 
 // The records of a file; those of one split when `split` is not empty.
-std::vector<Record> read_lines(const fs::path& path, const std::string& split,
-                               const fs::path& folder) {
-  std::istringstream in(read_file(path));
-  std::vector<Record> records;
+Manifest read_lines(const fs::path& path, const std::string& split, const fs::path& folder) {
+  Manifest manifest;
+  std::istringstream in(read_source(path, manifest.sources));
   std::unordered_set<std::string> ids;
   std::set<std::string> splits;
   std::string text;
@@ -60,23 +73,25 @@ std::vector<Record> read_lines(const fs::path& path, const std::string& split,
       splits.insert(own);
       if (own != split) continue;
     }
-    records.push_back(std::move(record));
+    manifest.videos.push_back(std::move(record));
   }
   VTR_CHECK(split.empty() || splits.contains(split),
             "{}: no line has \"split\": \"{}\" (there are: {})", path.string(), split,
             fmt::join(splits, ", "));
-  return records;
+  return manifest;
 }
 
 Manifest read_jsonl(const DataOptions& options, const std::string& split) {
   const fs::path root = root_folder(options);
   const fs::path folder = options.videos.empty() ? root : video_folder(options, {});
   const fs::path own = resolve_inside(root, split, "split");
-  if (fs::is_regular_file(own)) return {"jsonl " + split, read_lines(own, "", folder)};
-  VTR_CHECK(fs::is_regular_file(root / kFile),
+  const bool is_file = fs::is_regular_file(own);
+  VTR_CHECK(is_file || fs::is_regular_file(root / kFile),
             "split '{}': data.root {} has neither a file {} nor {}", split, root.string(), split,
             kFile);
-  return {"jsonl " + split, read_lines(root / kFile, split, folder)};
+  Manifest manifest = read_lines(is_file ? own : root / kFile, is_file ? "" : split, folder);
+  manifest.name = "jsonl " + split;
+  return manifest;
 }
 
 std::string describe(const DataOptions& options) {
