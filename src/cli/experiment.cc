@@ -73,7 +73,7 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
 
 std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
                                                  const models::Encoders& encoders) {
-  auto tokenizer = text::make_tokenizer(experiment.text.tokenizer);
+  auto tokenizer = text::remember(text::make_tokenizer(experiment.text.tokenizer));
   const auto info = encoders.info();
   VTR_CHECK(info.vocab == 0 || tokenizer->vocab_size() <= info.vocab,
             "text.tokenizer: its vocabulary of {} does not fit the encoder's {}",
@@ -90,7 +90,8 @@ data::LoaderSettings loader_settings(const Experiment& experiment, models::Retri
           .max_words = experiment.text.max_words,
           .resolution = model.encoders().info().resolution,
           .seed = static_cast<uint64_t>(experiment.train.seed),
-          .pad_words = model.head().wants().padding};
+          .pad_words = model.head().wants().padding,
+          .pin = model.device().is_cuda()};
 }
 
 // As it was typed, its words apart by spaces.

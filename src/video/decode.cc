@@ -1,9 +1,8 @@
 #include "backend.h"
-#include "resize.h"
 
 #include "vtr/core/error.h"
-#include "vtr/core/random.h"
 #include "vtr/video/frames.h"
+#include "vtr/video/resize.h"
 
 #include <opencv2/videoio.hpp>
 
@@ -67,20 +66,25 @@ class Pass {
   bool has(int64_t index) const { return kept_.contains(index); }
   const std::vector<uint8_t>& operator[](int64_t index) const { return kept_.at(index); }
   float seconds(int64_t index) const { return seconds_.at(index); }
+  int64_t height() const { return kept_height_; }
+  int64_t width() const { return kept_width_; }
 
  private:
   void keep(int64_t index) {
     if (!resizer_ || picture_.rows != height_ || picture_.cols != width_) {
       height_ = picture_.rows;
       width_ = picture_.cols;
-      Rng rng(derive(request_.seed, "crop"));
-      resizer_.emplace(request_.crop == "center"
-                           ? center_geometry(height_, width_, request_.resolution)
-                           : random_geometry(height_, width_, request_.resolution, rng),
-                       request_.resolution);
+      const Geometry geometry = geometry_of(height_, width_, request_);
+      VTR_CHECK(kept_.empty() || (geometry.kept_height == kept_height_ &&
+                                  geometry.kept_width == kept_width_),
+                "{}: its pictures change their shape at frame {}, and whole frames must have one",
+                path_.string(), index);
+      kept_height_ = geometry.kept_height;
+      kept_width_ = geometry.kept_width;
+      resizer_.emplace(geometry);
     }
     auto& pixels = kept_[index];
-    pixels.resize(static_cast<size_t>(3 * request_.resolution * request_.resolution));
+    pixels.resize(static_cast<size_t>(3 * kept_height_ * kept_width_));
     (*resizer_)(picture_.data, picture_.step, pixels.data());
   }
 
@@ -89,7 +93,8 @@ class Pass {
   std::map<int64_t, std::vector<uint8_t>> kept_;
   std::map<int64_t, float> seconds_;
   std::optional<Resizer> resizer_;
-  int64_t height_ = 0, width_ = 0;
+  int64_t height_ = 0, width_ = 0;            // of the pictures
+  int64_t kept_height_ = 0, kept_width_ = 0;  // of what is kept of each
   cv::Mat picture_;
 };
 
@@ -99,7 +104,11 @@ int64_t stated_count(cv::VideoCapture& capture) {
 }
 
 Frames assemble(const Pass& pass, const std::vector<int64_t>& indices, const Request& request) {
-  Frames frames{.valid = static_cast<int64_t>(indices.size()), .pixels = {}, .seconds = {}};
+  Frames frames{.valid = static_cast<int64_t>(indices.size()),
+                .height = pass.height(),
+                .width = pass.width(),
+                .pixels = {},
+                .seconds = {}};
   for (int64_t i = 0; i < request.frames; ++i) {
     const int64_t index = indices[static_cast<size_t>(std::min(i, frames.valid - 1))];
     const auto& frame = pass[index];

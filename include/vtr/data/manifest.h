@@ -18,6 +18,7 @@ struct Record {
   std::string id;
   fs::path path;
   std::vector<std::string> captions;
+  double start = 0, end = 0;  // seconds of the file; end 0: to its end
 };
 
 struct Manifest {
@@ -37,8 +38,10 @@ struct DataOptions {
   std::string captions = "all";
   std::string on_error = "stop";
   int64_t workers = 0;
-  int64_t prefetch = 2;
+  int64_t prefetch_mb = 512;
   int64_t cache_mb = 0;
+  std::string store;
+  bool verify = true;
   void fields(auto& f) {
     using namespace config;
     f("dataset", dataset, "reader of the annotations (vtr list datasets)");
@@ -54,8 +57,11 @@ struct DataOptions {
     f("on_error", on_error, "a video that cannot be read: stop, or skip it and count it",
       one_of({"stop", "skip"}));
     f("workers", workers, "decoding threads; 0: one per core", at_least(0));
-    f("prefetch", prefetch, "batches decoded ahead", at_least(1));
+    f("prefetch_mb", prefetch_mb,
+      "memory for batches read ahead: as many as fit into it, but at least one", at_least(0));
     f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
+    f("store", store, "folder of frames packed by `vtr data pack`, read instead of the videos");
+    f("verify", verify, "compare the checksum of a packed video's frames when they are first read");
   }
 };
 

@@ -43,13 +43,14 @@ struct Request {
   int64_t frames = 12;
   int64_t resolution = 224;
   std::string sampling = "uniform";
-  std::string crop = "center";
-  uint64_t seed = 0;  // of the random rules
+  std::string crop = "center";  // or "random_resized", or "whole": see Frames
+  uint64_t seed = 0;            // of the random rules
 };
 
 struct Frames {
   int64_t valid = 0;            // frames the video had; the rest repeat the last one
-  std::vector<uint8_t> pixels;  // [T, 3, R, R], RGB
+  int64_t height = 0, width = 0;  // R and R, but for crop "whole": the shorter is R
+  std::vector<uint8_t> pixels;  // [T, 3, height, width], RGB
   std::vector<float> seconds;   // [T] into the video, by the container's timestamps
 };
 
