@@ -75,8 +75,8 @@ class Pass {
       height_ = picture_.rows;
       width_ = picture_.cols;
       const Geometry geometry = geometry_of(height_, width_, request_);
-      VTR_CHECK(kept_.empty() || (geometry.kept_height == kept_height_ &&
-                                  geometry.kept_width == kept_width_),
+      VTR_CHECK(kept_.empty() ||
+                    (geometry.kept_height == kept_height_ && geometry.kept_width == kept_width_),
                 "{}: its pictures change their shape at frame {}, and whole frames must have one",
                 path_.string(), index);
       kept_height_ = geometry.kept_height;

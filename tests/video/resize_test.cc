@@ -93,7 +93,9 @@ TEST(Resize, ABoxIsCutOutBeforeItIsResized) {
              .box_height = 150,
              .box_width = 171,
              .out_height = 64,
-             .out_width = 64};
+             .out_width = 64,
+             .kept_height = 64,
+             .kept_width = 64};
   EXPECT_EQ(crc32(resized(g, 64)), named_crc("box"));
   g.flip = true;
   EXPECT_EQ(crc32(resized(g, 64)), named_crc("flipped"));

@@ -48,10 +48,10 @@ struct Request {
 };
 
 struct Frames {
-  int64_t valid = 0;            // frames the video had; the rest repeat the last one
+  int64_t valid = 0;              // frames the video had; the rest repeat the last one
   int64_t height = 0, width = 0;  // R and R, but for crop "whole": the shorter is R
-  std::vector<uint8_t> pixels;  // [T, 3, height, width], RGB
-  std::vector<float> seconds;   // [T] into the video, by the container's timestamps
+  std::vector<uint8_t> pixels;    // [T, 3, height, width], RGB
+  std::vector<float> seconds;     // [T] into the video, by the container's timestamps
 };
 
 // The indices of the T sampled frames of a video of n >= 1 frames, ascending; when n < T, each

@@ -19,7 +19,7 @@ struct Geometry {
   int64_t out_height = 0, out_width = 0;  // what that part becomes
   int64_t out_top = 0, out_left = 0;      // the part of it that is kept,
   int64_t kept_height = 0, kept_width = 0;
-  bool flip = false;                      // mirror left and right
+  bool flip = false;  // mirror left and right
 };
 
 // torchvision's Resize(R) and CenterCrop(R), the preprocessing of CLIP.
@@ -47,7 +47,8 @@ struct Taps {
 class Resizer {
  public:
   explicit Resizer(const Geometry& geometry);
-  // BGR [height, width, 3], rows `stride` bytes apart, to planar RGB `out`, [3, kept_height, kept_width].
+  // BGR [height, width, 3], rows `stride` bytes apart, to planar RGB `out`, [3, kept_height,
+  // kept_width].
   void operator()(const uint8_t* bgr, size_t stride, uint8_t* out);
 
  private:
