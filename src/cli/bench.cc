@@ -1,9 +1,9 @@
+#include "data_parts.h"
 #include "scoring.h"
 
 #include "vtr/core/error.h"
 #include "vtr/report/run.h"
 
-#include <fmt/format.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -111,12 +111,7 @@ int bench_score(const Flags& flags) {
     record.emplace_back("max_abs_diff", (naive.sim - fast.sim).abs().max().item<double>());
     record.emplace_back("naive_peak_bytes", naive.peak);
   }
-  std::string text;
-  for (const auto& [name, value] : record) {
-    text += fmt::format("{:<20} {}\n", name,
-                        std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
-  }
-  print_result(text, flags.json, report::to_json(record) + "\n");
+  print_record(record, flags.json);
   return 0;
 }
 
@@ -142,7 +137,8 @@ Action add_score(CLI::App& app) {
 
 Action add(CLI::App& app) {
   return add_subcommands(
-      app, {{"score", "naive and factored scoring side by side, on random features", add_score}});
+      app, {{"score", "naive and factored scoring side by side, on random features", add_score},
+            {"loader", "frames of a split, decoded or from a store", add_bench_loader}});
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "commands.h"
+#include "data_parts.h"
 
 #include "vtr/core/log.h"
 #include "vtr/data/shapes.h"
@@ -32,7 +32,8 @@ Action add_make_shapes(CLI::App& app) {
 Action add(CLI::App& app) {
   return add_subcommands(
       app,
-      {{"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
+      {{"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes},
+       {"pack", "decode the sampled frames of the splits once, into a frame store", add_pack}});
 }
 
 }  // namespace

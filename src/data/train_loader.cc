@@ -71,13 +71,11 @@ struct TrainLoader::Impl {
         first(batch * set.rank / set.world),
         rows(batch * (set.rank + 1) / set.world - first),
         next_step(first_step),
-        reader(
-            manifest, set,
-            {set.video.frames, set.resolution, set.video.train_sampling, set.video.train_crop, 0}),
+        reader(manifest, set, set.request(Split::train)),
         pool(set.data.workers) {
     VTR_CHECK(items > 0, "{}: there is nothing to train on", manifest.name);
-    VTR_CHECK(rows > 0, "{}: a batch of {} has no pair for each of {} ranks", manifest.name, batch,
-              set.world);
+    VTR_CHECK(batch >= set.world, "{}: a batch of {} has no pair for each of {} ranks",
+              manifest.name, batch, set.world);
     for (size_t i = 0; i < reader.ahead(rows); ++i) schedule();
   }
 
@@ -128,12 +126,12 @@ struct TrainLoader::Impl {
     }
     const VideoBatch frames = reader.make_batch(rows);
     ahead.push_back(read_then<Batch>(
-        pool, reader, frames, wanted,
-        [=, this](const std::vector<char>& read) mutable {
+        pool, reader, frames, wanted, [=, this](const std::vector<char>& read) mutable {
           for (int64_t row = 0; row < rows; ++row) {
             const size_t i = place[static_cast<size_t>(row)];
             if (!read[i]) {
-              replace_broken(*of, begin + first + row, chosen[static_cast<size_t>(row)], frames, row);
+              replace_broken(*of, begin + first + row, chosen[static_cast<size_t>(row)], frames,
+                             row);
             } else if (wanted[i].row != row) {
               copy_row(frames, wanted[i].row, row);
             }

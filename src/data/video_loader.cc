@@ -22,9 +22,8 @@ struct VideoLoader::Impl {
         batch(std::max<int64_t>(1, wanted)),
         position(part(settings.rank, settings.world)),
         last(part(settings.rank + 1, settings.world)),
-        reader(manifest, settings,
-               {settings.video.frames, settings.resolution, settings.video.sampling,
-                settings.video.crop, settings.seed}),
+        seed(settings.seed),
+        reader(manifest, settings, settings.request(Split::test)),
         pool(settings.data.workers) {}
 
   int64_t part(int64_t rank, int64_t world) const {
@@ -36,8 +35,7 @@ struct VideoLoader::Impl {
       const int64_t begin = position, end = std::min(begin + batch, last);
       std::vector<Wanted> wanted;
       for (int64_t v = begin; v < end; ++v) {
-        wanted.push_back(
-            {v, derive(reader.request().seed, "evaluation", static_cast<uint64_t>(v)), v - begin});
+        wanted.push_back({v, derive(seed, "evaluation", static_cast<uint64_t>(v)), v - begin});
       }
       const VideoBatch frames = reader.make_batch(end - begin);
       ahead.push_back(read_then<Read>(pool, reader, frames, wanted,
@@ -74,6 +72,7 @@ struct VideoLoader::Impl {
   const int64_t batch;
   int64_t position;
   const int64_t last;  // this rank's videos end before it
+  const uint64_t seed;
   std::vector<int64_t> skipped;
   FrameReader reader;
   std::deque<std::future<Read>> ahead;

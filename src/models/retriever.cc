@@ -48,12 +48,14 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::stri
 VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
                                 const std::string& precision) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
-  const Tensor x = sent(pixels, place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
+  const Tensor x =
+      sent(pixels, place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
   const Autocast autocast(place, precision);
   VideoFeatures features = encoders_->encode_video(x, sent(mask, place), head_->wants());
   features.frames = features.frames.to(torch::kFloat);
   if (features.patches.defined()) features.patches = features.patches.to(torch::kFloat);
-  if (times.defined() && features.frames.size(1) == times.size(1)) features.times = sent(times, place);
+  if (times.defined() && features.frames.size(1) == times.size(1))
+    features.times = sent(times, place);
   return features;
 }
 

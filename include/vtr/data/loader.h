@@ -41,6 +41,14 @@ struct LoaderSettings {
   bool read_frames = true;  // false: training batches without pixels, for features computed before
   bool pin = false;         // batches in page-locked memory, for copies to a GPU beside the work
   int64_t rank = 0, world = 1;  // each rank gets its part of a batch, or of the videos, in order
+
+  video::Request request(Split split) const {  // how a split's frames are sampled and cropped
+    const bool train = split == Split::train;
+    return {.frames = video.frames,
+            .resolution = resolution,
+            .sampling = train ? video.train_sampling : video.sampling,
+            .crop = train ? video.train_crop : video.crop};
+  }
 };
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,

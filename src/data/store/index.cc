@@ -5,11 +5,10 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <numeric>
 #include <sstream>
+#include <xxhash.h>
 
 namespace vtr::data {
 namespace {
@@ -152,9 +151,9 @@ StoreSpec spec_for(const PackOptions& options, const std::vector<video::Request>
   // The sides of a whole frame are known to the decoder only; 16:9 is common. JPEG takes a tenth.
   const double frame = 3.0 * static_cast<double>(spec.resolution * spec.resolution) *
                        (spec.crop == "whole" ? 16.0 / 9 : 1) * (spec.format == "jpeg" ? 0.1 : 1);
-  spec.shard_videos = std::max<int64_t>(
-      1, static_cast<int64_t>(options.shard_mb * (1 << 20) /
-                              (frame * static_cast<double>(spec.frames))));
+  spec.shard_videos =
+      std::max<int64_t>(1, static_cast<int64_t>(options.shard_mb * (1 << 20) /
+                                                (frame * static_cast<double>(spec.frames))));
   return spec;
 }
 

@@ -7,10 +7,10 @@ namespace vtr::data {
 
 // A line of a shard's index: what a video is known by, and where its frames are.
 struct StoreEntry {
-  std::string id, file;        // file: its name, without folders
-  int64_t file_bytes = 0;      // 0: there was none
-  double start = 0, end = 0;   // of the segment
-  int64_t offset = 0;          // of the first frame in the shard
+  std::string id, file;       // file: its name, without folders
+  int64_t file_bytes = 0;     // 0: there was none
+  double start = 0, end = 0;  // of the segment
+  int64_t offset = 0;         // of the first frame in the shard
   int64_t height = 0, width = 0;
   std::vector<int64_t> sizes;  // bytes of each frame, one after another
   std::vector<float> seconds;  // of each frame

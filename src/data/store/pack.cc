@@ -13,8 +13,6 @@ namespace vtr::data {
 namespace {
 
 constexpr const char* kLock = "lock";
-constexpr const char* kGoOn =
-    "the shards that are whole are kept: the same command goes on from there";
 
 // The videos of all parts, each once, in the order they are first met.
 std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
@@ -82,7 +80,7 @@ PackedVideo pack_video(const Record& record, const StoreSpec& spec, bool skip) {
                                               .crop = spec.crop});
   } catch (const Error& error) {
     entry.error = fmt::format("video '{}': {}", record.id, error.what());
-    VTR_CHECK(skip, "{} (data.on_error=skip leaves such videos out); {}", entry.error, kGoOn);
+    VTR_CHECK(skip, "{} (data.on_error=skip leaves such videos out)", entry.error);
     return packed;
   }
   entry.height = frames.height;
@@ -193,8 +191,10 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
     const auto [begin, end] = range(shard);
     try {
       write_shard(out, shard, end - begin, ahead, [&] { progress(++done, spec.videos); });
-    } catch (const fs::filesystem_error& error) {
-      throw Error(fmt::format("{}: {}; {}", out.string(), error.code().message(), kGoOn));
+    } catch (const std::exception& error) {  // an unreadable video, a full disk
+      throw Error(
+          fmt::format("{}; the shards that are whole are kept, the same command goes on from there",
+                      error.what()));
     }
   }
   return summary(out, spec);
