@@ -4,6 +4,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
+#include "vtr/data/frame_store.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
 
@@ -56,6 +57,8 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
   }
   VTR_CHECK(missing.empty(), "{}", missing);
   root = fs::absolute(root).string();
+  auto& store = experiment.data.store;
+  if (!store.empty()) store = fs::absolute(store).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -85,11 +88,15 @@ std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
 }
 
 data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model) {
-  return {.data = experiment.data,
+  const auto& data = experiment.data;
+  return {.data = data,
           .video = experiment.video,
           .max_words = experiment.text.max_words,
           .resolution = model.encoders().info().resolution,
           .seed = static_cast<uint64_t>(experiment.train.seed),
+          .store = data.store.empty()
+                       ? nullptr
+                       : std::make_shared<vtr::data::FrameStore>(data.store, data.verify),
           .pad_words = model.head().wants().padding,
           .pin = model.device().is_cuda()};
 }

@@ -24,10 +24,9 @@ FrameReader::FrameReader(const Manifest& manifest, const LoaderSettings& setting
       pin_(settings.pin),
       cacheable_(options_.cache_mb > 0 && request_.sampling != "random" &&
                  request_.crop == "center"),
+      store_(settings.store),
       room_(options_.cache_mb << 20) {
-  if (options_.store.empty() || !settings.read_frames) return;
-  store_ = std::make_unique<FrameStore>(options_.store, options_.verify);
-  places_ = store_->match(manifest, request_);
+  if (store_ && settings.read_frames) places_ = store_->match(manifest, request_);
 }
 
 VideoBatch FrameReader::make_batch(int64_t videos) const {
@@ -55,11 +54,10 @@ bool FrameReader::read(int64_t video, uint64_t seed, const VideoBatch& batch, in
   try {
     read_into(video, seed, slot_of(batch, row));
     return true;
-  } catch (const Error& error) {
-    why = error.what();
+  } catch (const std::exception& error) {  // a decoder's own, of a broken file, too
+    const auto& id = manifest_.videos[static_cast<size_t>(video)].id;
+    why = fmt::format("video '{}': {}", id, error.what());
   }
-  const auto& id = manifest_.videos[static_cast<size_t>(video)].id;
-  if (why.find(id) == std::string::npos) why = fmt::format("video '{}': {}", id, why);
   VTR_CHECK(options_.on_error == "skip", "{}; or go on without such videos by data.on_error=skip",
             why);
   bool fresh = false;

@@ -23,7 +23,7 @@ namespace vtr::data {
 class FrameReader {
  public:
   // `request` says which frames, but for the seed. The manifest must outlive the reader. Throws
-  // Error when data.store does not hold them.
+  // Error when the store does not hold them.
   FrameReader(const Manifest& manifest, const LoaderSettings& settings, video::Request request);
   // Memory for the frames of so many videos; pinned when the settings say so.
   VideoBatch make_batch(int64_t videos) const;
@@ -46,8 +46,8 @@ class FrameReader {
   const DataOptions options_;
   const video::Request request_;
   const bool pin_, cacheable_;
-  std::unique_ptr<const FrameStore> store_;  // with data.store
-  std::vector<int64_t> places_;              // in the store, of each video
+  const std::shared_ptr<const FrameStore> store_;  // or null
+  std::vector<int64_t> places_;                    // in it, of each video
   std::mutex mutex_;
   int64_t room_;  // bytes left of the cache
   std::unordered_map<int64_t, FramesPtr> cache_;

@@ -16,6 +16,8 @@
 
 namespace vtr::data {
 
+class FrameStore;
+
 struct TextBatch {
   Tensor ids;   // [B, L] int64, L the longest of the batch
   Tensor mask;  // [B, L] bool
@@ -37,6 +39,7 @@ struct LoaderSettings {
   int64_t max_words = 32;
   int64_t resolution = 224;
   uint64_t seed = 0;
+  std::shared_ptr<const FrameStore> store = nullptr;  // of data.store: read instead of the videos
   bool pad_words = false;   // texts padded to max_words, not to the longest of the batch
   bool read_frames = true;  // false: training batches without pixels, for features computed before
   bool pin = false;         // batches in page-locked memory, for copies to a GPU beside the work

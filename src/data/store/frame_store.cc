@@ -72,8 +72,8 @@ struct FrameStore::Impl {
   }
 
   std::string where(const Place& place) const {
-    return fmt::format("{}: video '{}' at byte {}", shard_file(folder, place.shard, "bin").string(),
-                       place.entry.id, place.entry.offset);
+    return fmt::format("{} at byte {}", shard_file(folder, place.shard, "bin").string(),
+                       place.entry.offset);
   }
 
   const fs::path folder;

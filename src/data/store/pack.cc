@@ -78,9 +78,10 @@ PackedVideo pack_video(const Record& record, const StoreSpec& spec, bool skip) {
                                               .resolution = spec.resolution,
                                               .sampling = spec.sampling,
                                               .crop = spec.crop});
-  } catch (const Error& error) {
-    entry.error = fmt::format("video '{}': {}", record.id, error.what());
-    VTR_CHECK(skip, "{} (data.on_error=skip leaves such videos out)", entry.error);
+  } catch (const std::exception& error) {  // a decoder's own, of a broken file, too
+    entry.error = error.what();
+    VTR_CHECK(skip, "video '{}': {} (data.on_error=skip leaves such videos out)", record.id,
+              entry.error);
     return packed;
   }
   entry.height = frames.height;
@@ -149,7 +150,8 @@ Packed summary(const fs::path& folder, const StoreSpec& spec) {
     const auto bytes = static_cast<int64_t>(fs::file_size(shard_file(folder, shard, "bin")));
     for (const auto& entry : read_entries(shard_file(folder, shard, "jsonl"), spec, bytes)) {
       ++result.videos;
-      if (!entry.error.empty()) result.unreadable.push_back(entry.error);
+      if (!entry.error.empty())
+        result.unreadable.push_back(fmt::format("video '{}': {}", entry.id, entry.error));
     }
     result.bytes += bytes;
   }
