@@ -16,6 +16,10 @@ FrameSlot slot_of(const VideoBatch& batch, int64_t row) {
 
 }  // namespace
 
+video::Frames decode(const Record& record, const video::Request& request) {
+  return video::read_frames(record.path, request);
+}
+
 FrameReader::FrameReader(const Manifest& manifest, const LoaderSettings& settings,
                          video::Request request)
     : manifest_(manifest),
@@ -87,7 +91,7 @@ FrameReader::FramesPtr FrameReader::decoded(int64_t video, uint64_t seed) {
   const auto& record = manifest_.videos[static_cast<size_t>(video)];
   video::Request request = request_;
   request.seed = seed;
-  auto frames = std::make_shared<const video::Frames>(video::read_frames(record.path, request));
+  auto frames = std::make_shared<const video::Frames>(decode(record, request));
   keep(video, frames);
   return frames;
 }

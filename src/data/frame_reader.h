@@ -20,6 +20,9 @@
 
 namespace vtr::data {
 
+// The frames of a record. All that is decoded of a manifest goes through here.
+video::Frames decode(const Record& record, const video::Request& request);
+
 class FrameReader {
  public:
   // `request` says which frames, but for the seed. The manifest must outlive the reader. Throws

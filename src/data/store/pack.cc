@@ -1,3 +1,4 @@
+#include "frame_reader.h"
 #include "store/index.h"
 #include "store/picture.h"
 #include "worker_pool.h"
@@ -69,15 +70,17 @@ struct PackedVideo {
   std::vector<uint8_t> bytes;
 };
 
-PackedVideo pack_video(const Record& record, const StoreSpec& spec, bool skip) {
+PackedVideo pack_video(const Record& record, const StoreSpec& spec, video::Request request,
+                       bool skip) {
   PackedVideo packed{identity(record), {}};
   auto& entry = packed.entry;
+  request.frames = spec.frames;
+  request.resolution = spec.resolution;
+  request.sampling = spec.sampling;
+  request.crop = spec.crop;
   video::Frames frames;
   try {
-    frames = video::read_frames(record.path, {.frames = spec.frames,
-                                              .resolution = spec.resolution,
-                                              .sampling = spec.sampling,
-                                              .crop = spec.crop});
+    frames = decode(record, request);
   } catch (const std::exception& error) {  // a decoder's own, of a broken file, too
     entry.error = error.what();
     VTR_CHECK(skip, "video '{}': {} (data.on_error=skip leaves such videos out)", record.id,
@@ -100,14 +103,19 @@ PackedVideo pack_video(const Record& record, const StoreSpec& spec, bool skip) {
 // The videos of the missing shards, packed ahead on threads and handed out in order.
 class Ahead {
  public:
-  Ahead(const std::vector<Record>& videos, const StoreSpec& spec, bool skip, int64_t workers)
-      : videos_(videos), spec_(spec), skip_(skip), pool_(workers) {}
+  Ahead(const std::vector<Record>& videos, const StoreSpec& spec, const video::Request& request,
+        const DataOptions& data)
+      : videos_(videos),
+        spec_(spec),
+        request_(request),
+        skip_(data.on_error == "skip"),
+        pool_(data.workers) {}
   void add(int64_t video) { todo_.push_back(video); }
   PackedVideo next() {
     // What is ahead bounds the memory: two videos a thread.
     while (!todo_.empty() && running_.size() < 2 * pool_.size()) {
       running_.push_back(pool_.run([this, v = static_cast<size_t>(todo_.front())] {
-        return pack_video(videos_[v], spec_, skip_);
+        return pack_video(videos_[v], spec_, request_, skip_);
       }));
       todo_.pop_front();
     }
@@ -119,6 +127,7 @@ class Ahead {
  private:
   const std::vector<Record>& videos_;
   const StoreSpec& spec_;
+  const video::Request request_;
   const bool skip_;
   std::deque<int64_t> todo_;
   std::deque<std::future<PackedVideo>> running_;
@@ -173,7 +182,7 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
   check_folder(out);
   const FileLock lock(out / kLock);
   open_store(out, spec);
-  Ahead ahead(videos, spec, data.on_error == "skip", data.workers);
+  Ahead ahead(videos, spec, requests.front(), data);
   std::vector<int64_t> missing;
   const auto range = [&](int64_t shard) {
     const int64_t begin = shard * spec.shard_videos;
