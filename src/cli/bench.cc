@@ -1,6 +1,4 @@
-#include "bench.h"
-
-#include <fmt/format.h>
+#include "parts.h"
 
 namespace vtr::cli {
 namespace {
@@ -9,19 +7,11 @@ Action add(CLI::App& app) {
   return add_subcommands(
       app,
       {{"score", "naive and factored scoring side by side, on random features", add_bench_score},
-       {"decode", "video files to the frames a model takes", add_bench_decode}});
+       {"decode", "video files to the frames a model takes", add_bench_decode},
+       {"loader", "frames of a split, decoded or from a store", add_bench_loader}});
 }
 
 }  // namespace
-
-void print_record(const report::Record& record, const std::string& json) {
-  std::string text;
-  for (const auto& [name, value] : record) {
-    text += fmt::format("{:<20} {}\n", name,
-                        std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
-  }
-  print_result(text, json, report::to_json(record) + "\n");
-}
 
 Command bench_command() { return {"bench", "measure this machine", add}; }
 

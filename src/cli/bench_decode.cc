@@ -1,4 +1,4 @@
-#include "bench.h"
+#include "parts.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"

@@ -1,4 +1,4 @@
-#include "bench.h"
+#include "parts.h"
 #include "scoring.h"
 
 #include "vtr/core/error.h"

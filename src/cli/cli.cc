@@ -66,6 +66,15 @@ void print_result(const std::string& text, const std::string& json, const std::s
   if (!json.empty()) write_file(json, json_text);
 }
 
+void print_record(const report::Record& record, const std::string& json) {
+  std::string text;
+  for (const auto& [name, value] : record) {
+    text += fmt::format("{:<28} {}\n", name,
+                        std::visit([](const auto& v) { return fmt::format("{}", v); }, value));
+  }
+  print_result(text, json, report::to_json(record) + "\n");
+}
+
 int run(std::vector<std::string> arguments) {
   keep_memory();
   CLI::App app("vtr: text-video retrieval, trained, evaluated and ablated from one program", "vtr");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtr/config/options.h"
+#include "vtr/report/run.h"
 
 #include <CLI/CLI.hpp>
 
@@ -30,8 +31,6 @@ Command import_command();
 Command list_command();
 Command score_command();
 Command bench_command();
-
-Action add_data_check(CLI::App& app);  // vtr data check
 
 const std::vector<Command>& commands();
 // Adds `parts` as subcommands of `app`; one of them is needed. The action is that of the chosen
@@ -73,5 +72,7 @@ class StructFlags {
 
 // Prints `text` to stdout and, when `json` is not "", writes `json_text` there.
 void print_result(const std::string& text, const std::string& json, const std::string& json_text);
+// A record as lines of names and values, and as JSON.
+void print_record(const report::Record& record, const std::string& json);
 
 }  // namespace vtr::cli

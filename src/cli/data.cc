@@ -1,4 +1,4 @@
-#include "commands.h"
+#include "parts.h"
 
 #include "vtr/core/log.h"
 #include "vtr/data/shapes.h"
@@ -33,7 +33,9 @@ Action add(CLI::App& app) {
   return add_subcommands(
       app,
       {{"check", "look through annotations and videos before anything is trained", add_data_check},
-       {"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes}});
+       {"make-shapes", "write the generated benchmark, in MSR-VTT's formats", add_make_shapes},
+       {"pack", "decode the sampled frames of the splits once, into a frame store",
+        add_data_pack}});
 }
 
 }  // namespace

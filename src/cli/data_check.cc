@@ -1,5 +1,5 @@
-#include "commands.h"
 #include "experiment.h"
+#include "parts.h"
 
 #include "vtr/core/error.h"
 #include "vtr/data/check.h"

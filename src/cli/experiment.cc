@@ -4,6 +4,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
+#include "vtr/data/frame_store.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
 
@@ -58,6 +59,8 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
   root = fs::absolute(root).string();
   auto& skip_list = experiment.data.skip_list;
   if (!skip_list.empty()) skip_list = fs::absolute(skip_list).string();
+  auto& store = experiment.data.store;
+  if (!store.empty()) store = fs::absolute(store).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -75,7 +78,7 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
 
 std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
                                                  const models::Encoders& encoders) {
-  auto tokenizer = text::make_tokenizer(experiment.text.tokenizer);
+  auto tokenizer = text::remember(text::make_tokenizer(experiment.text.tokenizer));
   const auto info = encoders.info();
   VTR_CHECK(info.vocab == 0 || tokenizer->vocab_size() <= info.vocab,
             "text.tokenizer: its vocabulary of {} does not fit the encoder's {}",
@@ -87,12 +90,17 @@ std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
 }
 
 data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model) {
-  return {.data = experiment.data,
+  const auto& data = experiment.data;
+  return {.data = data,
           .video = experiment.video,
           .max_words = experiment.text.max_words,
           .resolution = model.encoders().info().resolution,
           .seed = static_cast<uint64_t>(experiment.train.seed),
-          .pad_words = model.head().wants().padding};
+          .store = data.store.empty()
+                       ? nullptr
+                       : std::make_shared<vtr::data::FrameStore>(data.store, data.verify),
+          .pad_words = model.head().wants().padding,
+          .pin = model.device().is_cuda()};
 }
 
 // As it was typed, its words apart by spaces.

@@ -29,8 +29,9 @@ void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](Experiment e) {
     const Experiment defaults;
     e.device = defaults.device;
-    e.data.workers = e.data.prefetch = e.data.cache_mb = 0;
+    e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
     e.data.decode_seconds = 0;
+    e.data.verify = defaults.data.verify;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = 0;
     e.eval = defaults.eval;

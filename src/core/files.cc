@@ -8,35 +8,17 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <sys/file.h>
 #include <unistd.h>
 #include <vector>
 
 namespace vtr {
 namespace {
 
-// A POSIX descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor(const fs::path& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0644)) {
-    VTR_CHECK(fd_ >= 0, "{}: {}", path.string(), std::strerror(errno));
-  }
-  ~Descriptor() { ::close(fd_); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-void write_all(const fs::path& path, std::string_view bytes) {
-  const Descriptor file(path, O_WRONLY | O_CREAT | O_TRUNC);
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(file.get(), bytes.data(), bytes.size());
-    VTR_CHECK(n >= 0 || errno == EINTR, "{}: {}", path.string(), std::strerror(errno));
-    if (n > 0) bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  VTR_CHECK(::fsync(file.get()) == 0, "{}: {}", path.string(), std::strerror(errno));
+int open_file(const fs::path& path, int flags) {
+  const int fd = ::open(path.c_str(), flags | O_CLOEXEC, 0644);
+  VTR_CHECK(fd >= 0, "{}: {}", path.string(), std::strerror(errno));
+  return fd;
 }
 
 }  // namespace
@@ -49,21 +31,57 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-void write_file(const fs::path& path, std::string_view bytes) {
-  const fs::path aside = path.string() + ".tmp";
-  try {
-    write_all(aside, bytes);
-    fs::rename(aside, path);
-  } catch (const std::exception&) {
-    std::error_code ignored;
-    fs::remove(aside, ignored);
-    throw;
+AsideFile::AsideFile(const fs::path& path)
+    : path_(path),
+      aside_(path.string() + ".tmp"),
+      fd_(open_file(aside_, O_WRONLY | O_CREAT | O_TRUNC)) {}
+
+AsideFile::~AsideFile() {
+  if (fd_ < 0) return;
+  ::close(fd_);
+  ::unlink(aside_.c_str());
+}
+
+void AsideFile::write(const void* data, size_t size) {
+  const auto* bytes = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t n = ::write(fd_, bytes, size);
+    VTR_CHECK(n >= 0 || errno == EINTR, "{}: {}", path_.string(), std::strerror(errno));
+    if (n <= 0) continue;
+    bytes += n;
+    size -= static_cast<size_t>(n);
   }
 }
 
+void AsideFile::commit() {
+  VTR_CHECK(::fsync(fd_) == 0, "{}: {}", path_.string(), std::strerror(errno));
+  VTR_CHECK(::rename(aside_.c_str(), path_.c_str()) == 0, "{}: {}", path_.string(),
+            std::strerror(errno));
+  ::close(fd_);
+  fd_ = -1;
+}
+
+void write_file(const fs::path& path, std::string_view bytes) {
+  AsideFile file(path);
+  file.write(bytes.data(), bytes.size());
+  file.commit();
+}
+
+FileLock::FileLock(const fs::path& path) : fd_(open_file(path, O_RDWR | O_CREAT)) {
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
+  ::close(fd_);
+  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is at work in this folder", path.string());
+  throw Error(fmt::format("{}: cannot be locked: {}", path.string(), std::strerror(error)));
+}
+
+FileLock::~FileLock() { ::close(fd_); }
+
 void sync_path(const fs::path& path) {
-  const Descriptor file(path, O_RDONLY);
-  VTR_CHECK(::fsync(file.get()) == 0, "{}: {}", path.string(), std::strerror(errno));
+  const int fd = open_file(path, O_RDONLY);
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
+  ::close(fd);
+  VTR_CHECK(error == 0, "{}: {}", path.string(), std::strerror(error));
 }
 
 fs::path resolve_inside(const fs::path& root, const std::string& relative,

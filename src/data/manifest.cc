@@ -37,6 +37,7 @@ Manifest part(const Manifest& whole, const std::vector<bool>& taken, bool which,
 // Missing files are told before any training. With on_error: skip they stay in the manifest, so
 // that whoever leaves them out later has to count them.
 void check_files(const Manifest& manifest, const DataOptions& options) {
+  if (!options.store.empty()) return;  // the store's own index says what it holds
   std::vector<std::string> missing;
   for (const auto& video : manifest.videos) {
     if (!fs::is_regular_file(video.path)) missing.push_back(video.path.string());

@@ -5,6 +5,7 @@
 #include "vtr/data/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <deque>
 #include <numeric>
 
@@ -67,11 +68,15 @@ struct TrainLoader::Impl {
         items(set.data.captions == "one" ? static_cast<int64_t>(manifest.videos.size())
                                          : static_cast<int64_t>(pairs.size())),
         batch(std::min(wanted, items)),
+        first(batch * set.rank / set.world),
+        rows(batch * (set.rank + 1) / set.world - first),
         next_step(first_step),
-        reader(manifest, set.data, set.video.training(set.resolution)),
+        reader(manifest, set, set.request(Split::train)),
         pool(set.data.workers) {
     VTR_CHECK(items > 0, "{}: there is nothing to train on", manifest.name);
-    for (int64_t i = 0; i < settings.data.prefetch; ++i) schedule();
+    VTR_CHECK(batch >= set.world, "{}: a batch of {} has no pair for each of {} ranks",
+              manifest.name, batch, set.world);
+    for (size_t i = 0; i < reader.ahead(rows); ++i) schedule();
   }
 
   std::shared_ptr<const Epoch> epoch_of(int64_t number) {
@@ -94,6 +99,7 @@ struct TrainLoader::Impl {
   }
 
   // Begins the next batch; a video that is in it twice is read once, with the first one's seed.
+  // Of many ranks each reads its rows of the batch that one alone would read.
   void schedule() {
     const int64_t steps = items / batch, step = next_step++;
     const auto of = epoch_of(step / steps);
@@ -101,13 +107,16 @@ struct TrainLoader::Impl {
     std::vector<Item> chosen;
     std::vector<Wanted> wanted;
     std::vector<size_t> place;  // of each item's video in `wanted`
+    std::unordered_map<int64_t, uint64_t> seeds;
     std::unordered_map<int64_t, size_t> places;
-    for (int64_t i = begin; i < begin + batch; ++i) {
-      chosen.push_back(item_at(*of, i));
-      const auto& item = chosen.back();
+    for (int64_t i = 0; i < first + rows; ++i) {
+      Item item = item_at(*of, begin + i);
+      item.seed = seeds.try_emplace(item.pair.video, item.seed).first->second;
+      if (i < first) continue;
       const auto [found, fresh] = places.try_emplace(item.pair.video, wanted.size());
-      if (fresh) wanted.push_back({item.pair.video, item.seed});
+      if (fresh) wanted.push_back({item.pair.video, item.seed, i - first});
       place.push_back(found->second);
+      chosen.push_back(item);
     }
     if (!settings.read_frames) {
       std::promise<Batch> now;
@@ -115,30 +124,42 @@ struct TrainLoader::Impl {
       ahead.push_back(now.get_future());
       return;
     }
+    const VideoBatch frames = reader.make_batch(rows);
     ahead.push_back(read_then<Batch>(
-        pool, reader, std::move(wanted),
-        [this, of, begin, chosen, place](const std::vector<FramesPtr>& read) mutable {
-          std::vector<FramesPtr> frames;
-          for (const size_t i : place) frames.push_back(read[i]);
-          replace_broken(*of, begin + batch, chosen, frames);
+        pool, reader, frames, wanted, [=, this](const std::vector<char>& read) mutable {
+          for (int64_t row = 0; row < rows; ++row) {
+            const size_t i = place[static_cast<size_t>(row)];
+            if (!read[i]) {
+              replace_broken(*of, begin + first + row, chosen[static_cast<size_t>(row)], frames,
+                             row);
+            } else if (wanted[i].row != row) {
+              copy_row(frames, wanted[i].row, row);
+            }
+          }
           return assemble(chosen, frames);
         }));
   }
 
-  // An item that cannot be read gives its place to the next readable one after the batch.
-  void replace_broken(const Epoch& of, int64_t position, std::vector<Item>& chosen,
-                      std::vector<FramesPtr>& frames) {
-    const int64_t last = position + items;
-    for (size_t i = 0; i < frames.size(); ++i) {
-      while (!frames[i]) {
-        VTR_CHECK(position < last, "{}: no video can be read", manifest.name);
-        chosen[i] = item_at(of, position++);
-        frames[i] = reader.read(chosen[i].pair.video, chosen[i].seed);
-      }
+  // An item that cannot be read gives its place to another of the epoch, the first readable one
+  // from a place that is a function of its own: no rank needs to know what others could not read.
+  void replace_broken(const Epoch& of, int64_t position, Item& item, const VideoBatch& frames,
+                      int64_t row) {
+    Rng rng(derive(settings.seed, "replacement", static_cast<uint64_t>(of.number),
+                   static_cast<uint64_t>(position)));
+    const auto start = static_cast<int64_t>(rng.below(static_cast<uint64_t>(items)));
+    for (int64_t i = 0; i < items; ++i) {
+      item = item_at(of, start + i);
+      if (reader.read(item.pair.video, item.seed, frames, row)) return;
     }
+    throw Error(manifest.name + ": no video can be read");
   }
 
-  Batch assemble(const std::vector<Item>& chosen, const std::vector<FramesPtr>& frames) const {
+  static void copy_row(const VideoBatch& frames, int64_t from, int64_t to) {
+    for (const Tensor& part : {frames.pixels, frames.mask, frames.times})
+      part[to].copy_(part[from]);
+  }
+
+  Batch assemble(const std::vector<Item>& chosen, const VideoBatch& frames) const {
     std::vector<std::string> captions;
     Tensor index = at::empty({static_cast<int64_t>(chosen.size())}, at::kLong);
     for (size_t i = 0; i < chosen.size(); ++i) {
@@ -147,19 +168,20 @@ struct TrainLoader::Impl {
       captions.push_back(
           manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
     }
-    return {tokenize(tokenizer, captions, settings.max_words, settings.pad_words),
-            frames.empty() ? VideoBatch{} : stack(frames, reader.request()), index};
+    return {tokenize(tokenizer, captions, settings.max_words, settings.pad_words), frames, index};
   }
 
   const Manifest manifest;
   const text::Tokenizer& tokenizer;
   const LoaderSettings settings;
   const std::vector<Pair> pairs;
-  const int64_t items, batch;
+  const int64_t items, batch;  // of all ranks
+  const int64_t first, rows;   // this rank's part of a batch
   int64_t next_step;
   std::shared_ptr<const Epoch> epoch;
   FrameReader reader;
   std::deque<std::future<Batch>> ahead;
+  double waited = 0;
   WorkerPool pool;  // last, so that it ends before what its tasks use
 };
 
@@ -176,10 +198,15 @@ int64_t TrainLoader::steps_per_epoch(const Manifest& manifest, const DataOptions
 }
 
 Batch TrainLoader::next() {
-  impl_->schedule();  // before the wait, so that the workers never idle
   auto batch = std::move(impl_->ahead.front());
   impl_->ahead.pop_front();
+  const auto start = std::chrono::steady_clock::now();
+  batch.wait();
+  impl_->waited += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  impl_->schedule();  // only now: what is in flight stays within data.prefetch_mb
   return batch.get();
 }
+
+double TrainLoader::waited() const { return impl_->waited; }
 
 }  // namespace vtr::data

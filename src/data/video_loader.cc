@@ -20,48 +20,61 @@ struct VideoLoader::Impl {
   Impl(const Manifest& from, const LoaderSettings& settings, int64_t wanted)
       : manifest(from),
         batch(std::max<int64_t>(1, wanted)),
-        prefetch(static_cast<size_t>(settings.data.prefetch)),
-        reader(manifest, settings.data, settings.video.evaluation(settings.resolution)),
+        position(part(settings.rank, settings.world)),
+        last(part(settings.rank + 1, settings.world)),
         seed(settings.seed),
+        reader(manifest, settings, settings.request(Split::test)),
         pool(settings.data.workers) {}
 
+  int64_t part(int64_t rank, int64_t world) const {
+    return static_cast<int64_t>(manifest.videos.size()) * rank / world;
+  }
+
   void schedule() {
-    const auto videos = static_cast<int64_t>(manifest.videos.size());
-    while (ahead.size() <= prefetch && position < videos) {
-      const int64_t begin = position, end = std::min(begin + batch, videos);
+    while (ahead.size() < reader.ahead(batch) && position < last) {
+      const int64_t begin = position, end = std::min(begin + batch, last);
       std::vector<Wanted> wanted;
       for (int64_t v = begin; v < end; ++v) {
-        wanted.push_back({v, derive(seed, "evaluation", static_cast<uint64_t>(v))});
+        wanted.push_back({v, derive(seed, "evaluation", static_cast<uint64_t>(v)), v - begin});
       }
-      ahead.push_back(read_then<Read>(pool, reader, std::move(wanted),
-                                      [this, begin](const std::vector<FramesPtr>& read) {
-                                        return without_broken(begin, read);
+      const VideoBatch frames = reader.make_batch(end - begin);
+      ahead.push_back(read_then<Read>(pool, reader, frames, wanted,
+                                      [frames, begin](const std::vector<char>& read) {
+                                        return without_broken(frames, begin, read);
                                       }));
       position = end;
     }
   }
 
-  Read without_broken(int64_t begin, const std::vector<FramesPtr>& read) const {
+  static Read without_broken(const VideoBatch& frames, int64_t begin,
+                             const std::vector<char>& read) {
     Read result;
-    std::vector<FramesPtr> frames;
+    std::vector<int64_t> rows;
     for (size_t i = 0; i < read.size(); ++i) {
+      const auto row = static_cast<int64_t>(i);
       if (read[i]) {
-        frames.push_back(read[i]);
+        rows.push_back(row);
       } else {
-        result.skipped.push_back(begin + static_cast<int64_t>(i));
+        result.skipped.push_back(begin + row);
       }
     }
-    if (!frames.empty()) result.batch = stack(frames, reader.request());
+    if (result.skipped.empty()) {
+      result.batch = frames;
+    } else if (!rows.empty()) {
+      const Tensor kept = at::tensor(rows, at::kLong);
+      result.batch = {frames.pixels.index_select(0, kept), frames.mask.index_select(0, kept),
+                      frames.times.index_select(0, kept)};
+    }
     return result;
   }
 
   const Manifest manifest;
   const int64_t batch;
-  const size_t prefetch;
-  int64_t position = 0;
+  int64_t position;
+  const int64_t last;  // this rank's videos end before it
+  const uint64_t seed;
   std::vector<int64_t> skipped;
   FrameReader reader;
-  const uint64_t seed;
   std::deque<std::future<Read>> ahead;
   WorkerPool pool;  // last, so that it ends before what its tasks use
 };
@@ -74,21 +87,15 @@ VideoLoader::~VideoLoader() = default;
 
 std::optional<VideoBatch> VideoLoader::next() {
   while (!impl_->ahead.empty()) {
-    impl_->schedule();
     auto future = std::move(impl_->ahead.front());
     impl_->ahead.pop_front();
+    future.wait();
+    impl_->schedule();  // only now: what is in flight stays within data.prefetch_mb
     Read read = future.get();
     impl_->skipped.insert(impl_->skipped.end(), read.skipped.begin(), read.skipped.end());
     if (read.batch.pixels.defined()) return std::move(read.batch);
   }
   return std::nullopt;
-}
-
-void VideoLoader::rewind() {
-  impl_->ahead.clear();
-  impl_->skipped.clear();
-  impl_->position = 0;
-  impl_->schedule();
 }
 
 const std::vector<int64_t>& VideoLoader::skipped() const { return impl_->skipped; }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -17,7 +19,14 @@ class WorkerPool {
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
+  size_t size() const { return threads_.size(); }
   void submit(std::function<void()> task);  // a task must not throw
+  template <class Task>                     // this one may: what it throws is the future's
+  auto run(Task task) {
+    auto shared = std::make_shared<std::packaged_task<decltype(task())()>>(std::move(task));
+    submit([shared] { (*shared)(); });
+    return shared->get_future();
+  }
 
  private:
   void work();

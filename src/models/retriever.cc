@@ -5,6 +5,12 @@
 #include <torch/torch.h>
 
 namespace vtr::models {
+namespace {
+
+// To the device beside its work, where the memory is pinned.
+Tensor sent(const Tensor& x, c10::Device place) { return x.to(place, /*non_blocking=*/true); }
+
+}  // namespace
 
 ModelOptions resolve(ModelOptions options, bool read_weights) {
   const auto& encoder = encoders().find(options.encoder.name);
@@ -32,7 +38,7 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::stri
   TextFeatures features;
   {
     const Autocast autocast(place, precision);
-    features = encoders_->encode_text(ids.to(place), mask.to(place), head_->wants());
+    features = encoders_->encode_text(sent(ids, place), sent(mask, place), head_->wants());
   }
   features.pooled = features.pooled.to(torch::kFloat);
   if (features.tokens.defined()) features.tokens = features.tokens.to(torch::kFloat);
@@ -42,12 +48,14 @@ TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::stri
 VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
                                 const std::string& precision) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
-  const Tensor x = pixels.to(place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
+  const Tensor x =
+      sent(pixels, place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
   const Autocast autocast(place, precision);
-  VideoFeatures features = encoders_->encode_video(x, mask.to(place), head_->wants());
+  VideoFeatures features = encoders_->encode_video(x, sent(mask, place), head_->wants());
   features.frames = features.frames.to(torch::kFloat);
   if (features.patches.defined()) features.patches = features.patches.to(torch::kFloat);
-  if (times.defined() && features.frames.size(1) == times.size(1)) features.times = times.to(place);
+  if (times.defined() && features.frames.size(1) == times.size(1))
+    features.times = sent(times, place);
   return features;
 }
 

@@ -106,8 +106,13 @@ Outcome Trainer::Impl::loop() {
   report::Progress progress("train", "steps", total, state.step);
   parts.model.train();
   while (state.step < total && !stop_asked) {
-    metrics->add(step(loader.next()));
-    progress.advance(1, fmt::format("loss {:.4f}", last_loss));
+    const double waited = loader.waited();
+    const auto batch = loader.next();
+    const double wait = loader.waited() - waited;
+    auto record = step(batch);
+    record.emplace_back("data_wait", wait);
+    metrics->add(record);
+    progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
     const bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);

@@ -18,19 +18,18 @@ constexpr int64_t kReadOn = 8;
 // The sampled frames on their way into place. Each is known by a number: its time or its index.
 class Collector {
  public:
-  Collector(const Request& request, int64_t rotation)
-      : request_(request), transform_(request, rotation) {}
+  Collector(const fs::path& path, const Request& request, int64_t rotation)
+      : path_(path), request_(request), transform_(request, rotation) {}
 
   // The numbers of the frames that are wanted from now on, ascending.
   void want(std::vector<int64_t> numbers) {
     numbers_ = std::move(numbers);
     taken_.assign(numbers_.size(), false);
-    frames_.pixels.resize(static_cast<size_t>(request_.frames) * size());
   }
   bool wants(int64_t number) const { return slot(number) < numbers_.size(); }
   void take(int64_t number, const AVFrame& picture) {
     const size_t i = slot(number);
-    if (i < numbers_.size()) taken_[i] = transform_(picture, &frames_.pixels[i * size()]);
+    if (i < numbers_.size()) taken_[i] = put(i, picture);
   }
   bool complete() const { return std::find(taken_.begin(), taken_.end(), false) == taken_.end(); }
 
@@ -39,8 +38,8 @@ class Collector {
     for (int64_t i = 0; i < request_.frames; ++i) {
       const int64_t from = std::min(i, frames_.valid - 1);
       if (from < i) {
-        std::copy_n(&frames_.pixels[static_cast<size_t>(from) * size()], size(),
-                    &frames_.pixels[static_cast<size_t>(i) * size()]);
+        std::copy_n(&frames_.pixels[static_cast<size_t>(from) * size_], size_,
+                    &frames_.pixels[static_cast<size_t>(i) * size_]);
       }
       const int64_t index = indices[static_cast<size_t>(from)];
       frames_.indices.push_back(index);
@@ -51,7 +50,21 @@ class Collector {
   }
 
  private:
-  size_t size() const { return static_cast<size_t>(3 * request_.resolution * request_.resolution); }
+  bool put(size_t i, const AVFrame& picture) {
+    if (!transform_.load(picture)) return false;
+    const int64_t height = transform_.height(), width = transform_.width();
+    if (size_ == 0) {
+      frames_.height = height;
+      frames_.width = width;
+      size_ = static_cast<size_t>(3 * height * width);
+      frames_.pixels.resize(static_cast<size_t>(request_.frames) * size_);
+    }
+    VTR_CHECK(height == frames_.height && width == frames_.width,
+              "{}: its pictures change their shape, and whole frames must have one",
+              path_.string());
+    transform_.store(&frames_.pixels[i * size_]);
+    return true;
+  }
   // Where a frame goes that is wanted and not there yet, else past the end.
   size_t slot(int64_t number) const {
     const auto at = std::lower_bound(numbers_.begin(), numbers_.end(), number);
@@ -59,11 +72,13 @@ class Collector {
     return at != numbers_.end() && *at == number && !taken_[i] ? i : numbers_.size();
   }
 
+  const fs::path& path_;
   const Request& request_;
   Transform transform_;
   std::vector<int64_t> numbers_;
   std::vector<bool> taken_;
   Frames frames_;
+  size_t size_ = 0;  // bytes of a frame
 };
 
 // Decodes a packet (null: what is left inside) and calls take(picture) for whatever comes out.
@@ -169,7 +184,7 @@ Frames read_frames(const fs::path& path, const Request& request, Road road) {
   Timeline times = timeline(packets, input);
   std::vector<int64_t> indices = sample_indices(times, request);
   require_frames(path, !indices.empty(), times, request);
-  Collector collector(request, input.rotation());
+  Collector collector(path, request, input.rotation());
   if (packets.timed && road == Road::any) {
     std::vector<int64_t> pts;
     for (const int64_t i : indices) {

@@ -1,4 +1,4 @@
-#include "resize.h"
+#include "vtr/video/resize.h"
 
 #include "vtr/core/error.h"
 
@@ -127,14 +127,19 @@ Taps::Taps(int64_t in, int64_t out, int64_t first_out, int64_t outputs) {
   }
 }
 
-Geometry center_geometry(int64_t height, int64_t width, int64_t resolution) {
-  const auto longer = [&](int64_t side, int64_t shorter) {
-    return static_cast<int64_t>(static_cast<double>(resolution * side) /
-                                static_cast<double>(shorter));
+Geometry whole_geometry(int64_t height, int64_t width, int64_t side) {
+  const auto longer = [&](int64_t length, int64_t shorter) {
+    return static_cast<int64_t>(static_cast<double>(side * length) / static_cast<double>(shorter));
   };
   Geometry g{.height = height, .width = width, .box_height = height, .box_width = width};
-  g.out_height = height <= width ? resolution : longer(height, width);
-  g.out_width = height <= width ? longer(width, height) : resolution;
+  g.out_height = g.kept_height = height <= width ? side : longer(height, width);
+  g.out_width = g.kept_width = height <= width ? longer(width, height) : side;
+  return g;
+}
+
+Geometry center_geometry(int64_t height, int64_t width, int64_t resolution) {
+  Geometry g = whole_geometry(height, width, resolution);
+  g.kept_height = g.kept_width = resolution;
   // Python's round: halves go to the even neighbour, as nearbyint does in the default mode.
   g.out_top =
       static_cast<int64_t>(std::nearbyint(static_cast<double>(g.out_height - resolution) / 2));
@@ -145,6 +150,7 @@ Geometry center_geometry(int64_t height, int64_t width, int64_t resolution) {
 
 Geometry random_geometry(int64_t height, int64_t width, int64_t resolution, Rng& rng) {
   Geometry g{.height = height, .width = width, .out_height = resolution, .out_width = resolution};
+  g.kept_height = g.kept_width = resolution;
   const auto area = static_cast<double>(height * width);
   for (int attempt = 0; attempt < 10 && g.box_height == 0; ++attempt) {
     const double target = area * rng.uniform(0.5, 1.0);
@@ -166,13 +172,22 @@ Geometry random_geometry(int64_t height, int64_t width, int64_t resolution, Rng&
   return g;
 }
 
-Resizer::Resizer(const Geometry& geometry, int64_t resolution)
+Geometry geometry_of(int64_t height, int64_t width, const Request& request) {
+  Rng crop(derive(request.seed, "crop"));
+  Geometry geometry = request.crop == "whole" ? whole_geometry(height, width, request.resolution)
+                      : request.crop == "center"
+                          ? center_geometry(height, width, request.resolution)
+                          : random_geometry(height, width, request.resolution, crop);
+  geometry.flip = Rng(derive(request.seed, "flip")).uniform() < request.flip;
+  return geometry;
+}
+
+Resizer::Resizer(const Geometry& geometry)
     : geometry_(geometry),
-      resolution_(resolution),
-      horizontal_(geometry.box_width, geometry.out_width, geometry.out_left, resolution),
-      vertical_(geometry.box_height, geometry.out_height, geometry.out_top, resolution) {
+      horizontal_(geometry.box_width, geometry.out_width, geometry.out_left, geometry.kept_width),
+      vertical_(geometry.box_height, geometry.out_height, geometry.out_top, geometry.kept_height) {
   const int64_t rows = vertical_.end - vertical_.begin;
-  between_.resize(static_cast<size_t>(3 * resolution * rows));
+  between_.resize(static_cast<size_t>(3 * geometry.kept_width * rows));
   for (auto& first : vertical_.first) first -= static_cast<int32_t>(vertical_.begin);
   first_row_ = geometry.top + vertical_.begin;
   vertical_.begin = 0;
@@ -180,15 +195,15 @@ Resizer::Resizer(const Geometry& geometry, int64_t resolution)
 }
 
 void Resizer::operator()(const uint8_t* rgb, size_t stride, uint8_t* out) {
-  const int64_t rows = vertical_.end;
+  const int64_t rows = vertical_.end, width = geometry_.kept_width;
   const uint8_t* from = rgb + static_cast<size_t>(first_row_) * stride + geometry_.left * 3;
   resample({from, stride, rows, 3}, horizontal_, strip_, between_.data());
   for (int64_t c = 0; c < 3; ++c) {
-    const uint8_t* plane = between_.data() + c * resolution_ * rows;
-    uint8_t* to = out + c * resolution_ * resolution_;
-    resample({plane, static_cast<size_t>(rows), resolution_, 1}, vertical_, strip_, to);
+    const uint8_t* plane = between_.data() + c * width * rows;
+    uint8_t* to = out + c * geometry_.kept_height * width;
+    resample({plane, static_cast<size_t>(rows), width, 1}, vertical_, strip_, to);
   }
-  if (geometry_.flip) mirror(out, 3 * resolution_, resolution_);
+  if (geometry_.flip) mirror(out, 3 * geometry_.kept_height, width);
 }
 
 }  // namespace vtr::video

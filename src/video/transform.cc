@@ -1,8 +1,5 @@
 #include "transform.h"
 
-#include "vtr/core/random.h"
-
-#include <algorithm>
 #include <cstring>
 
 extern "C" {
@@ -24,28 +21,18 @@ int scaling(AVPixelFormat format) {
 
 }  // namespace
 
-Transform::Transform(const Request& request, int64_t rotation)
-    : request_(request), rotation_(rotation) {
-  if (request.jitter.any()) jitter_.emplace(request.jitter, derive(request.seed, "jitter"));
-}
-
-bool Transform::operator()(const AVFrame& picture, uint8_t* out) {
+bool Transform::load(const AVFrame& picture) {
   if (!convert(picture)) return false;
   if (rotation_ != 0) rotate();
-  if (!resizer_ || height_ != resized_height_ || width_ != resized_width_) {
-    resized_height_ = height_;
-    resized_width_ = width_;
-    Rng crop(derive(request_.seed, "crop"));
-    Geometry geometry = request_.crop == "center"
-                            ? center_geometry(height_, width_, request_.resolution)
-                            : random_geometry(height_, width_, request_.resolution, crop);
-    geometry.flip = Rng(derive(request_.seed, "flip")).uniform() < request_.flip;
-    resizer_.emplace(geometry, request_.resolution);
+  if (!pixels_ || height_ != known_height_ || width_ != known_width_) {
+    known_height_ = height_;
+    known_width_ = width_;
+    pixels_.emplace(height_, width_, request_);
   }
-  (*resizer_)(rgb_.data(), static_cast<size_t>(stride_), out);
-  if (jitter_) (*jitter_)(out, request_.resolution * request_.resolution);
   return true;
 }
+
+void Transform::store(uint8_t* out) { (*pixels_)(rgb_.data(), static_cast<size_t>(stride_), out); }
 
 bool Transform::convert(const AVFrame& picture) {
   const auto format = static_cast<AVPixelFormat>(picture.format);

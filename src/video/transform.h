@@ -2,35 +2,24 @@
 #pragma once
 
 #include "input.h"
-#include "resize.h"
 
-#include "vtr/video/frames.h"
+#include "vtr/video/pixels.h"
 
 #include <optional>
 #include <vector>
 
 namespace vtr::video {
 
-// One draw a video: the factors of brightness, contrast and saturation and the turn of the hue, in
-// an order that is drawn too, as torchvision's ColorJitter.
-class ColourJitter {
- public:
-  ColourJitter(const Jitter& strength, uint64_t seed);
-  void operator()(uint8_t* rgb, int64_t pixels) const;  // [3, pixels], in place
-
- private:
-  enum class Step { brightness, contrast, saturation, hue };
-  std::vector<Step> steps_;
-  double brightness_ = 1, contrast_ = 1, saturation_ = 1, hue_ = 0;
-};
-
-// Colours to RGB, the rotation that players apply, crop, size, mirror, jitter: the same for every
-// picture of a video.
+// Colours to RGB, the rotation that players apply, and what the request asks of the pixels.
 class Transform {
  public:
-  Transform(const Request& request, int64_t rotation);
-  // Writes `out` [3, R, R]; false where the picture cannot be converted.
-  bool operator()(const AVFrame& picture, uint8_t* out);
+  Transform(const Request& request, int64_t rotation) : request_(request), rotation_(rotation) {}
+  // Takes a picture in; false where it cannot be converted.
+  bool load(const AVFrame& picture);
+  // Of the picture that was taken in: its pixels, [3, height(), width()].
+  int64_t height() const { return pixels_->height(); }
+  int64_t width() const { return pixels_->width(); }
+  void store(uint8_t* out);
 
  private:
   bool convert(const AVFrame& picture);
@@ -41,9 +30,8 @@ class Transform {
   Owned<SwsContext> scaler_;
   std::vector<uint8_t> rgb_, turned_;
   int64_t height_ = 0, width_ = 0, stride_ = 0;  // of rgb_
-  int64_t resized_height_ = 0, resized_width_ = 0;
-  std::optional<Resizer> resizer_;
-  std::optional<ColourJitter> jitter_;
+  int64_t known_height_ = 0, known_width_ = 0;   // of the pictures that pixels_ takes
+  std::optional<PixelTransform> pixels_;
 };
 
 }  // namespace vtr::video

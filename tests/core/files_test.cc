@@ -36,6 +36,15 @@ TEST(Files, AWriteThatFailsLeavesTheOldFile) {
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 1);
 }
 
+TEST(Files, ALockIsHeldOnceAndLetGo) {
+  const test::TempDir dir;
+  {
+    const FileLock lock(dir / "lock");
+    EXPECT_THROW(FileLock(dir / "lock"), Error);
+  }
+  EXPECT_NO_THROW(FileLock(dir / "lock"));
+}
+
 TEST(Files, NoPathLeavesItsFolder) {
   EXPECT_EQ(resolve_inside("/data", "a/b.mp4", "x"), fs::path("/data/a/b.mp4"));
   EXPECT_EQ(resolve_inside("/data", "a/../b.mp4", "x"), fs::path("/data/b.mp4"));

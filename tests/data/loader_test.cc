@@ -118,7 +118,7 @@ TEST_F(TrainLoaderTest, BatchesDoNotDependOnTheWorkers) {
   settings.data.workers = 1;
   const auto one = batches(4, 8);
   settings.data.workers = 4;
-  settings.data.prefetch = 5;
+  settings.data.prefetch_mb = 0;  // one at a time
   EXPECT_TRUE(equal(one, batches(4, 8)));
   settings.seed = 12;
   EXPECT_FALSE(equal(one, batches(4, 8)));
@@ -171,6 +171,7 @@ TEST_F(TrainLoaderTest, TheCacheChangesNothing) {
 TEST_F(TrainLoaderTest, ABrokenVideoStopsTheRun) {
   break_video(2);
   auto loader = train(13);
+  test::expect_error([&] { loader.next(); }, "video '2': ");
   test::expect_error([&] { loader.next(); }, "broken.mp4: no video stream");
   test::expect_error([&] { loader.next(); }, "data.on_error=skip");
 }
@@ -205,25 +206,65 @@ TEST_F(TrainLoaderTest, NothingReadableIsAnError) {
 }
 
 TEST_F(TrainLoaderTest, ALoaderThatIsNotReadEndsAtOnce) {
-  settings.data.prefetch = 50;
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 5; ++i) train(4);
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
+TEST_F(TrainLoaderTest, TheRanksTogetherHaveTheBatchOfOne) {
+  settings.video.train_sampling = "random";
+  settings.data.on_error = "skip";
+  break_video(2);
+  const auto whole = batches(5, 4);
+  settings.world = 3;
+  std::vector<std::vector<Batch>> parts;
+  for (settings.rank = 0; settings.rank < 3; ++settings.rank) parts.push_back(batches(5, 4));
+  for (size_t b = 0; b < 4; ++b) {
+    std::vector<Tensor> pixels, index;
+    for (const auto& part : parts) {
+      pixels.push_back(part[b].video.pixels);
+      index.push_back(part[b].video_index);
+    }
+    EXPECT_TRUE(at::cat(index).equal(whole[b].video_index));
+    EXPECT_TRUE(at::cat(pixels).equal(whole[b].video.pixels));
+  }
+  settings.world = 20;
+  test::expect_error([&] { train(5); }, "a batch of 5 has no pair for each of 20 ranks");
+}
+
+TEST_F(TrainLoaderTest, TimeWaitedForDataIsCounted) {
+  auto loader = train(4);
+  EXPECT_EQ(loader.waited(), 0);
+  loader.next();
+  const double once = loader.waited();
+  EXPECT_GT(once, 0);
+  loader.next();
+  EXPECT_GE(loader.waited(), once);
+}
+
 TEST_F(VideoLoaderTest, EveryVideoComesOnceInOrder) {
   VideoLoader loader(manifest, settings, 3);
-  for (int pass = 0; pass < 2; ++pass) {
-    std::vector<int64_t> seen, sizes;
-    while (const auto batch = loader.next()) {
-      sizes.push_back(batch->pixels.size(0));
-      for (int64_t i = 0; i < sizes.back(); ++i) seen.push_back(video_of(batch->pixels[i]));
-    }
-    EXPECT_EQ(seen, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6}));
-    EXPECT_EQ(sizes, (std::vector<int64_t>{3, 3, 1}));
-    EXPECT_FALSE(loader.next().has_value());
-    loader.rewind();
+  std::vector<int64_t> seen, sizes;
+  while (const auto batch = loader.next()) {
+    sizes.push_back(batch->pixels.size(0));
+    for (int64_t i = 0; i < sizes.back(); ++i) seen.push_back(video_of(batch->pixels[i]));
   }
+  EXPECT_EQ(seen, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(sizes, (std::vector<int64_t>{3, 3, 1}));
+  EXPECT_FALSE(loader.next().has_value());
+}
+
+TEST_F(VideoLoaderTest, TheRanksHaveTheVideosInOrder) {
+  settings.world = 3;
+  std::vector<int64_t> seen;
+  for (settings.rank = 0; settings.rank < 3; ++settings.rank) {
+    VideoLoader loader(manifest, settings, 2);
+    while (const auto batch = loader.next()) {
+      for (int64_t i = 0; i < batch->pixels.size(0); ++i)
+        seen.push_back(video_of(batch->pixels[i]));
+    }
+  }
+  EXPECT_EQ(seen, (std::vector<int64_t>{0, 1, 2, 3, 4, 5, 6}));
 }
 
 TEST_F(VideoLoaderTest, AShortVideoIsMasked) {

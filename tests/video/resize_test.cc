@@ -1,4 +1,4 @@
-#include "resize.h"
+#include "vtr/video/resize.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
@@ -28,7 +28,7 @@ std::vector<uint8_t> image(int64_t width, int64_t height) {
 
 std::vector<uint8_t> resized(const Geometry& geometry, int64_t resolution) {
   std::vector<uint8_t> out(static_cast<size_t>(3 * resolution * resolution));
-  Resizer resizer(geometry, resolution);
+  Resizer resizer(geometry);
   const auto input = image(geometry.width, geometry.height);
   resizer(input.data(), static_cast<size_t>(geometry.width * 3), out.data());
   return out;
@@ -93,7 +93,9 @@ TEST(Resize, ABoxIsCutOutBeforeItIsResized) {
              .box_height = 150,
              .box_width = 171,
              .out_height = 64,
-             .out_width = 64};
+             .out_width = 64,
+             .kept_height = 64,
+             .kept_width = 64};
   EXPECT_EQ(crc32(resized(g, 64)), named_crc("box"));
   g.flip = true;
   EXPECT_EQ(crc32(resized(g, 64)), named_crc("flipped"));

@@ -16,6 +16,34 @@ std::string read_file(const fs::path& path);
 // Error (for example "no space left on device") and leaves the old file in place.
 void write_file(const fs::path& path, std::string_view bytes);
 
+// The same for a file written piece by piece.
+class AsideFile {
+ public:
+  explicit AsideFile(const fs::path& path);  // opens `path`.tmp; throws Error
+  ~AsideFile();                              // without commit: removes it
+  AsideFile(const AsideFile&) = delete;
+  AsideFile& operator=(const AsideFile&) = delete;
+  void write(const void* data, size_t size);  // throws Error, for example on a full disk
+  void commit();                              // syncs and renames; throws Error
+
+ private:
+  fs::path path_, aside_;
+  int fd_;
+};
+
+// Held by one process at a time, and let go when that ends in whatever way. Throws Error naming
+// the file where another holds it.
+class FileLock {
+ public:
+  explicit FileLock(const fs::path& path);  // made when it is not there, and left there
+  ~FileLock();
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int fd_;
+};
+
 // Flushes a file or folder to the disk. Throws Error.
 void sync_path(const fs::path& path);
 

@@ -1,5 +1,6 @@
-// Batches, decoded ahead by worker threads and handed out in order. What a batch holds is a
-// function of (seed, step) alone, whatever the number of workers.
+// Batches, read ahead by worker threads and handed out in order. What a batch holds is a function
+// of (seed, step) alone, whatever the number of workers; what waits to be handed out fits
+// data.prefetch_mb. The parts of `world` ranks together are the batch of one.
 //
 //   TrainLoader loader(train, tokenizer, settings, 32, first_step);
 //   for (int64_t step = first_step; step < steps; ++step) { Batch batch = loader.next(); ... }
@@ -14,6 +15,8 @@
 #include <optional>
 
 namespace vtr::data {
+
+class FrameStore;
 
 struct TextBatch {
   Tensor ids;   // [B, L] int64, L the longest of the batch
@@ -36,22 +39,34 @@ struct LoaderSettings {
   int64_t max_words = 32;
   int64_t resolution = 224;
   uint64_t seed = 0;
+  std::shared_ptr<const FrameStore> store = nullptr;  // of data.store: read instead of the videos
   bool pad_words = false;   // texts padded to max_words, not to the longest of the batch
   bool read_frames = true;  // false: training batches without pixels, for features computed before
+  bool pin = false;         // batches in page-locked memory, for copies to a GPU beside the work
+  int64_t rank = 0, world = 1;  // each rank gets its part of a batch, or of the videos, in order
+
+  video::Request request(Split split) const {  // how a split's frames are sampled and cropped
+    auto request =
+        split == Split::train ? video.training(resolution) : video.evaluation(resolution);
+    request.time_limit = data.decode_seconds;
+    return request;
+  }
 };
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,
                    int64_t max_words, bool pad_to_max);
 
 // Shuffled (video, caption) pairs, epoch after epoch; the last, smaller batch of an epoch is left
-// out unless it is the only one.
+// out unless it is the only one. With data.on_error: skip another pair stands in for one whose
+// video cannot be read.
 class TrainLoader {
  public:
   TrainLoader(const Manifest& manifest, const text::Tokenizer& tokenizer,
               const LoaderSettings& settings, int64_t batch, int64_t first_step);
   ~TrainLoader();
   static int64_t steps_per_epoch(const Manifest& manifest, const DataOptions& data, int64_t batch);
-  Batch next();
+  Batch next();           // throws the Error of a video in it, which names the video
+  double waited() const;  // seconds that `next` has waited for the workers, in all
 
  private:
   struct Impl;
@@ -65,7 +80,6 @@ class VideoLoader {
   VideoLoader(const Manifest& manifest, const LoaderSettings& settings, int64_t batch);
   ~VideoLoader();
   std::optional<VideoBatch> next();
-  void rewind();                                // from the first video again; the cache stays
   const std::vector<int64_t>& skipped() const;  // of the manifest, among those handed out so far
 
  private:

@@ -51,8 +51,10 @@ struct DataOptions {
   std::string skip_list;
   double decode_seconds = 60;
   int64_t workers = 0;
-  int64_t prefetch = 2;
+  int64_t prefetch_mb = 512;
   int64_t cache_mb = 0;
+  std::string store;
+  bool verify = true;
   void fields(auto& f) {
     using namespace config;
     f("dataset", dataset, "reader of the annotations (vtr list datasets)");
@@ -71,8 +73,11 @@ struct DataOptions {
       "file of videos to leave out, an id a line (vtr data check --fix-list writes one)");
     f("decode_seconds", decode_seconds, "time limit of reading one video; 0: none", at_least(0));
     f("workers", workers, "decoding threads; 0: one per core", at_least(0));
-    f("prefetch", prefetch, "batches decoded ahead", at_least(1));
+    f("prefetch_mb", prefetch_mb,
+      "memory for batches read ahead: as many as fit into it, but at least one", at_least(0));
     f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
+    f("store", store, "folder of frames packed by `vtr data pack`, read instead of the videos");
+    f("verify", verify, "compare the checksum of a packed video's frames when they are first read");
   }
 };
 

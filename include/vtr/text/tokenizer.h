@@ -45,4 +45,8 @@ const Table<TokenizerEntry>& tokenizers();
 // Throws Error for a missing or broken vocabulary file.
 std::unique_ptr<Tokenizer> make_tokenizer(const config::Choice& choice);
 
+// The same tokeniser, each text tokenised once: ids are kept as far as `megabytes` go, and captions
+// come again every epoch. Any thread may call it.
+std::unique_ptr<Tokenizer> remember(std::unique_ptr<Tokenizer> tokenizer, int64_t megabytes = 256);
+
 }  // namespace vtr::text

@@ -33,10 +33,10 @@ struct Request {
   int64_t frames = 12;
   int64_t resolution = 224;
   std::string sampling = "uniform";
-  std::string crop = "center";
-  uint64_t seed = 0;  // of the random rules
-  double fps = 1;     // of the rule `fps`
-  double flip = 0;    // probability that the video is mirrored left and right
+  std::string crop = "center";  // or "random_resized", or "whole": see Frames
+  uint64_t seed = 0;            // of the random rules
+  double fps = 1;               // of the rule `fps`
+  double flip = 0;              // probability that the video is mirrored left and right
   Jitter jitter = {};
   double start = 0, end = 0;  // seconds of the file that are read, [start, end); end 0: all
   double time_limit = 0;      // seconds that it may take; 0: any
@@ -85,10 +85,11 @@ struct Timeline {
 std::vector<int64_t> sample_indices(const Timeline& timeline, const Request& request);
 
 struct Frames {
-  int64_t valid = 0;             // frames the rule took; the rest repeat the last one
-  std::vector<uint8_t> pixels;   // [T, 3, R, R], RGB
-  std::vector<int64_t> indices;  // [T] in the video
-  std::vector<float> seconds;    // [T] since the first frame, or since `start`
+  int64_t valid = 0;              // frames the rule took; the rest repeat the last one
+  int64_t height = 0, width = 0;  // R and R, but for crop "whole": the shorter is R
+  std::vector<uint8_t> pixels;    // [T, 3, height, width], RGB
+  std::vector<int64_t> indices;   // [T] in the video
+  std::vector<float> seconds;     // [T] since the first frame, or since `start`
 };
 
 // Decodes what is needed of `path` for the sampled frames. The frames are counted, whatever the

@@ -1,11 +1,11 @@
 #include "vtr/models/weights/export.h"
 
 #include "clip/clip.h"
-#include "weights/aside_file.h"
 #include "weights/export_source.h"
 #include "weights/torchscript_archive.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/files.h"
 #include "vtr/models/weights/safetensors.h"
 
 #include <torch/csrc/jit/serialization/export.h>

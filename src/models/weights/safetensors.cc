@@ -1,9 +1,8 @@
 #include "vtr/models/weights/safetensors.h"
 
-#include "weights/aside_file.h"
-#include "weights/mapped_file.h"
-
 #include "vtr/core/error.h"
+#include "vtr/core/files.h"
+#include "vtr/core/mapped_file.h"
 
 #include <nlohmann/json.hpp>
 #include <torch/types.h>

@@ -1,6 +1,5 @@
-#include "transform.h"
-
 #include "vtr/core/random.h"
+#include "vtr/video/pixels.h"
 
 #include <algorithm>
 #include <array>
@@ -91,6 +90,16 @@ void ColourJitter::operator()(uint8_t* rgb, int64_t pixels) const {
       rgb[c * pixels + i] = static_cast<uint8_t>(std::lround(value * 255));
     }
   }
+}
+
+PixelTransform::PixelTransform(int64_t height, int64_t width, const Request& request)
+    : geometry_(geometry_of(height, width, request)), resizer_(geometry_) {
+  if (request.jitter.any()) jitter_.emplace(request.jitter, derive(request.seed, "jitter"));
+}
+
+void PixelTransform::operator()(const uint8_t* rgb, size_t stride, uint8_t* out) {
+  resizer_(rgb, stride, out);
+  if (jitter_) (*jitter_)(out, height() * width());
 }
 
 }  // namespace vtr::video

@@ -1,4 +1,4 @@
-#include "weights/mapped_file.h"
+#include "vtr/core/mapped_file.h"
 
 #include "vtr/core/error.h"
 
@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-namespace vtr::models {
+namespace vtr {
 
 MappedFile::MappedFile(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -19,7 +19,8 @@ MappedFile::MappedFile(const std::filesystem::path& path) {
   size_ = regular ? static_cast<size_t>(status.st_size) : 0;
   void* data = nullptr;
   // Private and writable: who writes to a tensor gets a copy of its page, the file stays as it is.
-  if (size_ > 0) data = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+  constexpr int kFlags = MAP_PRIVATE | MAP_NORESERVE;
+  if (size_ > 0) data = ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, kFlags, fd, 0);
   const int error = errno;
   ::close(fd);
   VTR_CHECK(regular, "{}: not a regular file", path.string());
@@ -31,4 +32,4 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
-}  // namespace vtr::models
+}  // namespace vtr

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <memory>
 
-namespace vtr::models {
+namespace vtr {
 
 class MappedFile {
  public:
@@ -21,4 +21,4 @@ class MappedFile {
   size_t size_ = 0;
 };
 
-}  // namespace vtr::models
+}  // namespace vtr

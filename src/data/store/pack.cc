@@ -1,0 +1,216 @@
+#include "frame_reader.h"
+#include "store/index.h"
+#include "store/picture.h"
+#include "worker_pool.h"
+
+#include "vtr/config/load.h"
+#include "vtr/core/error.h"
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+namespace vtr::data {
+namespace {
+
+constexpr const char* kLock = "lock";
+
+// The videos of all parts, each once, in the order they are first met.
+std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
+  std::vector<Record> videos;
+  std::unordered_map<std::string, size_t> places;
+  for (const auto& part : parts) {
+    for (const auto& record : part.manifest.videos) {
+      const auto [found, fresh] = places.try_emplace(record.id, videos.size());
+      if (fresh) videos.push_back({record.id, record.path, {}, record.start, record.end});
+      const auto& known = videos[found->second];
+      VTR_CHECK(known.path == record.path && known.start == record.start && known.end == record.end,
+                "{}: video '{}' is {}, and {} in another split", part.manifest.name, record.id,
+                record.path.string(), known.path.string());
+    }
+  }
+  return videos;
+}
+
+std::string list_hash(const std::vector<Record>& videos) {
+  std::string lines;
+  for (const auto& record : videos) lines += to_line(identity(record));
+  return fmt::format("{:016x}", checksum_of(lines.data(), lines.size()));
+}
+
+// Nothing is written into a folder of something else. A killed packer may have left only the lock.
+void check_folder(const fs::path& folder) {
+  if (fs::exists(spec_file(folder))) return;
+  for (const auto& file : fs::directory_iterator(folder)) {
+    const auto name = file.path().filename();
+    VTR_CHECK(name == kLock || name == spec_file("").string() + ".tmp",
+              "{}: holds other files and is no frame store; give an empty --out", folder.string());
+  }
+}
+
+// The store's fingerprint is written first, and all that is added later is of that same one.
+void open_store(const fs::path& folder, const StoreSpec& spec) {
+  const auto path = spec_file(folder);
+  if (!fs::exists(path)) {
+    write_file(path, config::to_text(config::write(spec)));
+    return;
+  }
+  const auto there = config::write(read_spec(folder));
+  for (const auto& field : config::write(spec)) {
+    const auto name = field.first.as<std::string>();
+    VTR_CHECK(field.second.Scalar() == there[name].Scalar(),
+              "{}: {}: {} in the store, {} is asked for now; remove the folder or give another "
+              "--out",
+              path.string(), name, there[name].Scalar(), field.second.Scalar());
+  }
+}
+
+struct PackedVideo {
+  StoreEntry entry;
+  std::vector<uint8_t> bytes;
+};
+
+PackedVideo pack_video(const Record& record, const StoreSpec& spec, video::Request request,
+                       bool skip) {
+  PackedVideo packed{identity(record), {}};
+  auto& entry = packed.entry;
+  request.frames = spec.frames;
+  request.resolution = spec.resolution;
+  request.sampling = spec.sampling;
+  request.crop = spec.crop;
+  request.flip = 0;
+  request.jitter = {};
+  video::Frames frames;
+  try {
+    frames = decode(record, request);
+  } catch (const std::exception& error) {  // a decoder's own, of a broken file, too
+    entry.error = error.what();
+    VTR_CHECK(skip, "video '{}': {} (data.on_error=skip leaves such videos out)", record.id,
+              entry.error);
+    return packed;
+  }
+  entry.height = frames.height;
+  entry.width = frames.width;
+  const int64_t frame = 3 * frames.height * frames.width;
+  for (int64_t i = 0; i < frames.valid; ++i) {
+    const size_t before = packed.bytes.size();
+    append_frame(frames.pixels.data() + i * frame, frames.height, frames.width, spec, packed.bytes);
+    entry.sizes.push_back(static_cast<int64_t>(packed.bytes.size() - before));
+    entry.seconds.push_back(frames.seconds[static_cast<size_t>(i)]);
+  }
+  entry.checksum = checksum_of(packed.bytes.data(), packed.bytes.size());
+  return packed;
+}
+
+// The videos of the missing shards, packed ahead on threads and handed out in order.
+class Ahead {
+ public:
+  Ahead(const std::vector<Record>& videos, const StoreSpec& spec, const video::Request& request,
+        const DataOptions& data)
+      : videos_(videos),
+        spec_(spec),
+        request_(request),
+        skip_(data.on_error == "skip"),
+        pool_(data.workers) {}
+  void add(int64_t video) { todo_.push_back(video); }
+  PackedVideo next() {
+    // What is ahead bounds the memory: two videos a thread.
+    while (!todo_.empty() && running_.size() < 2 * pool_.size()) {
+      running_.push_back(pool_.run([this, v = static_cast<size_t>(todo_.front())] {
+        return pack_video(videos_[v], spec_, request_, skip_);
+      }));
+      todo_.pop_front();
+    }
+    auto future = std::move(running_.front());
+    running_.pop_front();
+    return future.get();
+  }
+
+ private:
+  const std::vector<Record>& videos_;
+  const StoreSpec& spec_;
+  const video::Request request_;
+  const bool skip_;
+  std::deque<int64_t> todo_;
+  std::deque<std::future<PackedVideo>> running_;
+  WorkerPool pool_;  // last, so that it ends before what its tasks use
+};
+
+// One shard from its videos in order; the index is what makes it whole.
+void write_shard(const fs::path& folder, int64_t shard, int64_t videos, Ahead& ahead,
+                 const std::function<void()>& progress) {
+  AsideFile file(shard_file(folder, shard, "bin"));
+  std::string lines;
+  int64_t offset = 0;
+  for (int64_t i = 0; i < videos; ++i) {
+    PackedVideo packed = ahead.next();
+    packed.entry.offset = offset;
+    file.write(packed.bytes.data(), packed.bytes.size());
+    offset += packed.entry.bytes();
+    lines += to_line(packed.entry);
+    progress();
+  }
+  file.commit();
+  sync_path(folder);
+  write_file(shard_file(folder, shard, "jsonl"), lines);
+}
+
+Packed summary(const fs::path& folder, const StoreSpec& spec) {
+  Packed result;
+  for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
+    const auto bytes = static_cast<int64_t>(fs::file_size(shard_file(folder, shard, "bin")));
+    for (const auto& entry : read_entries(shard_file(folder, shard, "jsonl"), spec, bytes)) {
+      ++result.videos;
+      if (!entry.error.empty())
+        result.unreadable.push_back(fmt::format("video '{}': {}", entry.id, entry.error));
+    }
+    result.bytes += bytes;
+  }
+  return result;
+}
+
+}  // namespace
+
+Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, const DataOptions& data,
+            const fs::path& out, const std::function<void(int64_t, int64_t)>& progress) {
+  std::vector<video::Request> requests;
+  for (const auto& part : parts) requests.push_back(part.request);
+  const auto videos = all_videos(parts);
+  VTR_CHECK(!videos.empty(), "there is no video to pack");
+  StoreSpec spec = spec_for(options, requests);
+  spec.videos = static_cast<int64_t>(videos.size());
+  spec.list = list_hash(videos);
+  fs::create_directories(out);
+  check_folder(out);
+  const FileLock lock(out / kLock);
+  open_store(out, spec);
+  Ahead ahead(videos, spec, requests.front(), data);
+  std::vector<int64_t> missing;
+  const auto range = [&](int64_t shard) {
+    const int64_t begin = shard * spec.shard_videos;
+    return std::pair(begin, std::min(begin + spec.shard_videos, spec.videos));
+  };
+  int64_t done = 0;
+  for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
+    const auto [begin, end] = range(shard);
+    if (fs::exists(shard_file(out, shard, "jsonl"))) {
+      done += end - begin;
+      continue;
+    }
+    missing.push_back(shard);
+    for (int64_t v = begin; v < end; ++v) ahead.add(v);
+  }
+  for (const int64_t shard : missing) {
+    const auto [begin, end] = range(shard);
+    try {
+      write_shard(out, shard, end - begin, ahead, [&] { progress(++done, spec.videos); });
+    } catch (const std::exception& error) {  // an unreadable video, a full disk
+      throw Error(
+          fmt::format("{}; the shards that are whole are kept, the same command goes on from there",
+                      error.what()));
+    }
+  }
+  return summary(out, spec);
+}
+
+}  // namespace vtr::data

@@ -1,0 +1,70 @@
+#include "store/picture.h"
+
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
+
+#include <cstring>
+
+namespace vtr::data {
+namespace {
+
+std::vector<cv::Mat> as_mats(uint8_t* planes, int64_t height, int64_t width) {
+  std::vector<cv::Mat> mats;
+  for (int64_t c = 0; c < 3; ++c) {
+    mats.emplace_back(static_cast<int>(height), static_cast<int>(width), CV_8UC1,
+                      planes + c * height * width);
+  }
+  return mats;
+}
+
+}  // namespace
+
+void append_frame(const uint8_t* planes, int64_t height, int64_t width, const StoreSpec& spec,
+                  std::vector<uint8_t>& bytes) {
+  if (stored_as_planes(spec)) {
+    bytes.insert(bytes.end(), planes, planes + 3 * height * width);
+    return;
+  }
+  cv::Mat picture;
+  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
+  if (spec.format == "raw") {
+    bytes.insert(bytes.end(), picture.datastart, picture.dataend);
+    return;
+  }
+  cv::cvtColor(picture, picture, cv::COLOR_RGB2BGR);
+  std::vector<uint8_t> jpeg;
+  cv::imencode(".jpg", picture, jpeg, {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(spec.quality)});
+  bytes.insert(bytes.end(), jpeg.begin(), jpeg.end());
+}
+
+FrameUnpacker::FrameUnpacker(const StoreSpec& spec, const video::Request& request, int64_t height,
+                             int64_t width)
+    : spec_(spec), request_(request), height_(height), width_(width) {
+  if (spec.crop == "whole") transform_.emplace(height, width, request);
+}
+
+bool FrameUnpacker::operator()(const uint8_t* bytes, int64_t size, uint8_t* out) {
+  if (stored_as_planes(spec_)) {
+    std::memcpy(out, bytes, static_cast<size_t>(size));
+    return true;
+  }
+  cv::Mat picture;
+  if (spec_.format == "raw") {
+    picture = cv::Mat(static_cast<int>(height_), static_cast<int>(width_), CV_8UC3,
+                      const_cast<uint8_t*>(bytes));
+  } else {
+    const cv::Mat jpeg(1, static_cast<int>(size), CV_8UC1, const_cast<uint8_t*>(bytes));
+    picture = cv::imdecode(jpeg, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
+    if (picture.rows != height_ || picture.cols != width_) return false;
+    cv::cvtColor(picture, picture, cv::COLOR_BGR2RGB);
+  }
+  if (transform_) {
+    (*transform_)(picture.data, picture.step, out);
+  } else {
+    auto planes = as_mats(out, request_.resolution, request_.resolution);
+    cv::split(picture, planes);
+  }
+  return true;
+}
+
+}  // namespace vtr::data
