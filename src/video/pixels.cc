@@ -1,5 +1,6 @@
-#include "vtr/core/random.h"
 #include "vtr/video/pixels.h"
+
+#include "vtr/core/random.h"
 
 #include <algorithm>
 #include <array>

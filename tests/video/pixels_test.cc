@@ -1,4 +1,4 @@
-#include "transform.h"
+#include "vtr/video/pixels.h"
 
 #include <gtest/gtest.h>
 
