@@ -1,5 +1,6 @@
 #include "vtr/data/check.h"
 
+#include "datasets/annotations.h"
 #include "worker_pool.h"
 
 #include "vtr/core/error.h"
@@ -173,7 +174,7 @@ bool CheckReport::shrinks() const {
 }
 
 std::string CheckReport::fix_list() const {
-  std::string text = "# vtr data check: videos that cannot be used\n";
+  std::string text;
   std::set<std::string> told;
   for (const auto& problem : problems) {
     if (problem.fatal && told.insert(problem.id).second) {
@@ -185,6 +186,7 @@ std::string CheckReport::fix_list() const {
 
 CheckReport check(const DataOptions& data, const video::VideoOptions& video,
                   const CheckOptions& options) {
+  root_folder(data);
   CheckReport report;
   const auto manifests = read_all(data, options.seed, report);
   std::vector<std::pair<size_t, const Record*>> videos;  // of which split

@@ -76,8 +76,7 @@ TEST(Check, TheFixListLeavesOutWhatCannotBeUsedAndIsCounted) {
   fs::remove(folder.file(2));
   fs::remove(folder.file(5));
   const auto report = folder.run();
-  EXPECT_EQ(report.fix_list(),
-            "# vtr data check: videos that cannot be used\n2.mp4\tmissing\n5.mp4\tmissing\n");
+  EXPECT_EQ(report.fix_list(), "2.mp4\tmissing\n5.mp4\tmissing\n");
   folder.options.skip_list = folder.dir.write("skip.txt", report.fix_list()).string();
   const auto fixed = folder.run();
   EXPECT_FALSE(fixed.shrinks());
@@ -121,6 +120,8 @@ TEST(Check, ASplitWhoseAnnotationsCannotBeReadDoesNotHideTheOthers) {
   EXPECT_NE(report.splits[1].error.find("no line has \"split\": \"tset\""), std::string::npos);
   EXPECT_EQ(report.problems.size(), 1u);
   EXPECT_TRUE(report.shrinks());
+  folder.options.root = (folder.dir / "none").string();
+  test::expect_error([&] { folder.run(); }, "none is not a folder");
 }
 
 TEST(Check, ACarvedValidationSplitIsTheSameWithASkipList) {
@@ -135,7 +136,7 @@ TEST(Check, ACarvedValidationSplitIsTheSameWithASkipList) {
   EXPECT_EQ(read_split(folder.options, Split::train, 3).skipped, 0);
   folder.options.skip_list = (folder.dir / "none").string();
   test::expect_error([&] { read_split(folder.options, Split::val, 3); }, "none: no such file");
-  folder.options.skip_list = folder.dir.write("all.txt", "4.mp4\n5.mp4\n").string();
+  folder.options.skip_list = folder.dir.write("all.txt", "# both\n4.mp4\n5.mp4\n").string();
   test::expect_error([&] { read_split(folder.options, Split::test, 3); },
                      "data.skip_list leaves none of its 2 videos");
 }

@@ -49,11 +49,12 @@ struct CheckReport {
   std::vector<SplitCheck> splits;
   std::vector<Problem> problems;  // in the order of splits and videos
   bool shrinks() const;           // a split has an error or an unusable video
-  std::string fix_list() const;   // text for data.skip_list: id, tab, reason, a line each
+  std::string fix_list() const;  // unusable videos for data.skip_list: id, tab, reason, a line each
 };
 
 // Reasons are the faults of vtr/video/probe.h and "unreadable" (fatal), and "zero fps", "short"
 // (fewer frames than video.frames), "in two splits" and "file in two splits" (told, not fatal).
+// Throws Error only for a data.root that is none.
 CheckReport check(const DataOptions& data, const video::VideoOptions& video,
                   const CheckOptions& options);
 
