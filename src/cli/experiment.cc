@@ -56,6 +56,8 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
   }
   VTR_CHECK(missing.empty(), "{}", missing);
   root = fs::absolute(root).string();
+  auto& features = experiment.data.features;
+  if (!features.empty()) features = fs::absolute(features).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -84,13 +86,20 @@ std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
   return tokenizer;
 }
 
-data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model) {
-  return {.data = experiment.data,
-          .video = experiment.video,
-          .max_words = experiment.text.max_words,
-          .resolution = model.encoders().info().resolution,
-          .seed = static_cast<uint64_t>(experiment.train.seed),
-          .pad_words = model.head().wants().padding};
+eval::Encoding encoding(const Experiment& experiment, models::Retriever& model,
+                        const text::Tokenizer& tokenizer) {
+  return {.model = model,
+          .tokenizer = tokenizer,
+          .loader = {.data = experiment.data,
+                     .video = experiment.video,
+                     .max_words = experiment.text.max_words,
+                     .resolution = model.encoders().info().resolution,
+                     .seed = static_cast<uint64_t>(experiment.train.seed),
+                     .pad_words = model.head().wants().padding},
+          .encoder_choice = experiment.model.encoder,
+          .tokenizer_choice = experiment.text.tokenizer,
+          .batch = experiment.eval.batch,
+          .precision = experiment.eval.precision};
 }
 
 // As it was typed, its words apart by spaces.

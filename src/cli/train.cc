@@ -65,13 +65,12 @@ int train(const Flags& given) {
   const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
-  train::Trainer trainer({.model = *model,
-                          .tokenizer = *tokenizer,
+  train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,
                           .val = val_split,
-                          .loader = loader_settings(experiment, *model),
+                          .from = found,
                           .options = experiment.train,
-                          .eval = experiment.eval},
+                          .workspace_mb = experiment.eval.workspace_mb},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
   log::info("[train] {}: {} videos, {} captions; validation: {} videos", train_split.name,

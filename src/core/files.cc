@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <sys/file.h>
 #include <unistd.h>
 #include <vector>
 
@@ -65,6 +66,18 @@ void sync_path(const fs::path& path) {
   const Descriptor file(path, O_RDONLY);
   VTR_CHECK(::fsync(file.get()) == 0, "{}: {}", path.string(), std::strerror(errno));
 }
+
+FolderLock::FolderLock(const fs::path& folder)
+    : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  VTR_CHECK(fd_ >= 0, "{}: {}", folder.string(), std::strerror(errno));
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
+  ::close(fd_);
+  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is writing it", folder.string());
+  throw Error(fmt::format("{}: cannot be locked: {}", folder.string(), std::strerror(error)));
+}
+
+FolderLock::~FolderLock() { ::close(fd_); }
 
 fs::path resolve_inside(const fs::path& root, const std::string& relative,
                         const std::string& what) {

@@ -27,7 +27,8 @@ struct VideoBatch {
 struct Batch {
   TextBatch text;
   VideoBatch video;
-  Tensor video_index;  // [B] int64, which video of the manifest: equal ones are no negatives
+  Tensor video_index;    // [B] int64, which video of the manifest: equal ones are no negatives
+  Tensor caption_index;  // [B] int64, which caption of all the manifest's, in its order
 };
 
 struct LoaderSettings {
@@ -38,6 +39,7 @@ struct LoaderSettings {
   uint64_t seed = 0;
   bool pad_words = false;   // texts padded to max_words, not to the longest of the batch
   bool read_frames = true;  // false: training batches without pixels, for features computed before
+  bool read_texts = true;   // false: without tokens
 };
 
 TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::string>& captions,

@@ -36,6 +36,7 @@ struct DataOptions {
   double val_fraction = 0;
   std::string captions = "all";
   std::string on_error = "stop";
+  std::string features;
   int64_t workers = 0;
   int64_t prefetch = 2;
   int64_t cache_mb = 0;
@@ -53,6 +54,8 @@ struct DataOptions {
       one_of({"all", "one"}));
     f("on_error", on_error, "a video that cannot be read: stop, or skip it and count it",
       one_of({"stop", "skip"}));
+    f("features", features,
+      "folder of vtr encode: evaluation, and training on frozen towers, read features from it");
     f("workers", workers, "decoding threads; 0: one per core", at_least(0));
     f("prefetch", prefetch, "batches decoded ahead", at_least(1));
     f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
@@ -70,7 +73,8 @@ struct DatasetEntry {
 const Table<DatasetEntry>& datasets();
 
 // The records of a split. The validation split may be carved from the training one (val_fraction);
-// it is then taken out of Split::train. Empty when there is none. Checks that every file is there.
+// it is then taken out of Split::train. Empty when there is none. Checks that every file is there,
+// but for data.features: then nobody reads them.
 // Throws Error naming what is missing.
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed);
 
