@@ -64,8 +64,7 @@ struct FeatureStore::Impl {
         words = {};
       }
     }
-    return {fmt::format("{}, {}", folder.string(), index.dtype), std::move(videos),
-            std::move(words)};
+    return {folder.string(), index.dtype, std::move(videos), std::move(words)};
   }
 
   Features::Videos find_videos(const Encoding& encoding, const data::Manifest& manifest) {
@@ -116,26 +115,20 @@ struct FeatureStore::Impl {
     std::map<size_t, int64_t> base;
     for (const auto& record : manifest.videos) {
       for (const auto& caption : record.captions) {
-        int64_t row = -1;
-        for (size_t i = 0; i < splits.size() && row < 0; ++i) {
-          row = caption_row(open(splits[i]), record.id, caption);
-          if (row < 0) continue;
-          if (!base.contains(splits[i])) base[splits[i]] = add_texts(splits[i], result);
-          row += base[splits[i]];
-        }
-        if (row < 0) {
+        const auto row = [&](size_t split) { return caption_row(open(split), record.id, caption); };
+        const auto split = std::ranges::find_if(splits, [&](size_t i) { return row(i) >= 0; });
+        if (split == splits.end()) {
           return !why.empty() ? why
                               : fmt::format("{}: has no features of '{}' of {}; {}",
                                             folder.string(), caption, record.id, kInstead);
         }
-        result.row.push_back(row);
+        if (!base.contains(*split)) base[*split] = add_texts(*split, result);
+        result.row.push_back(base[*split] + row(*split));
       }
     }
     if (!encoding.model.head().wants().tokens || !result.tokens.empty()) return "";
-    return fmt::format(
-        "{}: has no features of tokens, which the head reads: vtr encode --tokens "
-        "makes them",
-        folder.string());
+    return fmt::format("{}: has no features of words, which the head reads: vtr encode --tokens",
+                       folder.string());
   }
 
   // The row of a caption in its split, or -1.
@@ -189,9 +182,7 @@ struct FeatureStore::Impl {
   Tensor needed(const models::TensorMap& tensors, const std::string& name,
                 const StoredSplit& split) const {
     const Tensor tensor = find(tensors, name);
-    VTR_CHECK(tensor.defined(),
-              "{}: {} has no '{}', which the head reads: vtr encode with this head, or with "
-              "--{}, makes them",
+    VTR_CHECK(tensor.defined(), "{}: {} has no '{}', which the head reads: vtr encode --{}",
               folder.string(), split.name, name, name);
     return tensor;
   }
@@ -242,26 +233,34 @@ struct FeatureStore::Impl {
     }
   }
 
-  // The splits whose `part` is `here`, the one of that name first; why not, of the others.
+  // The splits whose `part` is `here`, the one of that name first. `why` is what is wrong with the
+  // one of that name or, where no other fits, with any.
   std::vector<size_t> fitting(Fingerprint StoredSplit::*part, const Fingerprint& here,
                               const std::string& name, std::string& why) const {
     std::vector<size_t> result;
+    std::string any;
     for (size_t i = 0; i < index.splits.size(); ++i) {
       const auto& split = index.splits[i];
-      const bool same_name = split.folder == folder_name(name);
-      const std::string other = difference(split.*part, here);
-      if (split.whole() && other.empty()) {
-        result.insert(same_name ? result.begin() : result.end(), i);
-      } else if (why.empty() || same_name) {
-        why = other.empty() ? fmt::format(
-                                  "{}: its features of {} are not whole: run the same vtr "
-                                  "encode again",
-                                  folder.string(), split.name)
-                            : fmt::format("{}: its features of {} are stale: {}; {}",
-                                          folder.string(), split.name, other, kInstead);
+      const bool named = split.folder == folder_name(name);
+      const std::string wrong = what_is_wrong(split, difference(split.*part, here));
+      if (wrong.empty()) {
+        result.insert(named ? result.begin() : result.end(), i);
+      } else {
+        (named ? why : any) = wrong;
       }
     }
+    if (why.empty() && result.empty()) why = any;
     return result;
+  }
+
+  std::string what_is_wrong(const StoredSplit& split, const std::string& difference) const {
+    if (!difference.empty()) {
+      return fmt::format("{}: its features of {} are stale: {}; {}", folder.string(), split.name,
+                         difference, kInstead);
+    }
+    if (split.whole()) return "";
+    return fmt::format("{}: its features of {} are not whole: run the same vtr encode again",
+                       folder.string(), split.name);
   }
 
   fs::path folder;

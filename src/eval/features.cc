@@ -147,8 +147,8 @@ models::TextFeatures Features::texts(const Tensor& index, bool padded) const {
 }
 
 std::string Features::describe() const {
-  return fmt::format("features from {}: {} videos{}", from_, video_count(),
-                     has_texts() ? fmt::format(", {} texts", text_count()) : "");
+  const std::string texts = has_texts() ? fmt::format("{} texts, ", text_count()) : "";
+  return fmt::format("features from {}: {} videos, {}{}", from_, video_count(), texts, dtype_);
 }
 
 Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool with_texts) {
@@ -174,7 +174,7 @@ Features encode_split(const Encoding& encoding, const data::Manifest& manifest, 
                  });
     texts.row = counting(texts.pooled.size());
   }
-  return {"memory", std::move(videos), std::move(texts)};
+  return {"memory", "fp32", std::move(videos), std::move(texts)};
 }
 
 }  // namespace vtr::eval

@@ -1,5 +1,6 @@
 #include "fingerprint.h"
 
+#include "vtr/core/error.h"
 #include "vtr/core/hash.h"
 
 #include <algorithm>
@@ -7,12 +8,23 @@
 namespace vtr::eval {
 namespace {
 
+// The file that an option's value names, here or in configs/; "" for a value that is no path.
+fs::path named_file(const std::string& value) {
+  if (fs::path(value).extension().empty()) return {};
+  try {
+    const fs::path path = find_shipped("configs", value);
+    return fs::is_regular_file(path) ? path : fs::path();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void add_options(Fingerprint& parts, const std::string& path, const config::Node& options) {
   for (const auto& option : options) {
     const std::string value = config::detail::inline_text(option.second);
-    const bool file = option.second.IsScalar() && fs::is_regular_file(option.second.Scalar());
+    const fs::path file = option.second.IsScalar() ? named_file(value) : fs::path();
     parts.emplace_back(path + "." + option.first.as<std::string>(),
-                       file ? sha256_of_file(option.second.Scalar()) : value);
+                       file.empty() ? value : sha256_of_file(file));
   }
 }
 

@@ -225,9 +225,9 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
 double Trainer::Impl::backward(const Tensor& value) {
   const bool scaled = options.precision == "fp16";
   optimizer.zero_grad();
+  VTR_CHECK(value.requires_grad(), "nothing to train: every parameter is frozen or unused");
   (scaled ? value * state.loss_scale : value).backward();
   const auto gradients = optimizer.gradients();
-  VTR_CHECK(!gradients.empty(), "nothing to train: every parameter is frozen or unused");
   if (scaled) at::_foreach_mul_(gradients, 1 / state.loss_scale);
   const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (!std::isfinite(norm)) {

@@ -172,6 +172,20 @@ TEST_F(FeatureStoreTest, SaysWhichPartIsStale) {
   stale("text.max_words is 12 there and 9 here;", [](Encoding& e) { e.loader.max_words = 9; });
 }
 
+TEST_F(FeatureStoreTest, AnOptionThatNamesAFileStandsForItsBytes) {
+  const auto m = model();
+  auto with = encoding(*m);
+  const auto use = [&](const std::string& name, const std::string& bytes) {
+    with.tokenizer_choice.options["model"] = dir.write(name, bytes).string();
+  };
+  use("a.model", "pieces");
+  write(with);
+  use("b.model", "pieces");
+  EXPECT_TRUE(open(with).has_texts());
+  use("a.model", "others");
+  test::expect_error([&] { open(with); }, "stale: text.tokenizer.model differs;");
+}
+
 TEST_F(FeatureStoreTest, ATemperatureAndTheTrainingsRulesChangeNothing) {
   const auto m = model();
   write(encoding(*m));

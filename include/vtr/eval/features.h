@@ -76,8 +76,11 @@ class Features {
     Rows pooled, tokens, mask;
     std::vector<int64_t> row;  // of each caption of the readable videos
   };
-  Features(std::string from, Videos videos, Texts texts)
-      : from_(std::move(from)), videos_(std::move(videos)), texts_(std::move(texts)) {}
+  Features(std::string from, std::string dtype, Videos videos, Texts texts)
+      : from_(std::move(from)),
+        dtype_(std::move(dtype)),
+        videos_(std::move(videos)),
+        texts_(std::move(texts)) {}
 
   // index [B] int64, among the readable videos or their captions. Tokens are cut to the longest
   // text of the batch, unless `padded`.
@@ -87,10 +90,10 @@ class Features {
   int64_t video_count() const { return static_cast<int64_t>(videos_.row.size()); }
   int64_t text_count() const { return static_cast<int64_t>(texts_.row.size()); }
   const std::vector<int64_t>& skipped() const { return videos_.skipped; }
-  std::string describe() const;  // "features from DIR, fp16: 1200 videos, 24000 texts"
+  std::string describe() const;  // "features from DIR: 1200 videos, 24000 texts, fp16"
 
  private:
-  std::string from_;
+  std::string from_, dtype_;
   Videos videos_;
   Texts texts_;
 };
