@@ -1,17 +1,16 @@
 #include "commands.h"
 #include "experiment.h"
+#include "subject.h"
 
-#include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/eval/evaluator.h"
+#include "vtr/eval/feature_store.h"
 #include "vtr/eval/paper.h"
-#include "vtr/models/device.h"
 #include "vtr/report/table.h"
-#include "vtr/train/checkpoint.h"
-
-#include <torch/torch.h>
 
 #include <cmath>
 #include <memory>
+#include <optional>
 
 namespace vtr::cli {
 namespace {
@@ -20,24 +19,6 @@ struct Flags : ConfigFlags {
   std::vector<std::string> runs, splits;
   std::string json;
 };
-
-// A model to evaluate: a run's chosen checkpoint, one checkpoint, or a configuration's weights as
-// they are.
-struct Subject {
-  std::string label;
-  Experiment experiment;
-  std::optional<fs::path> checkpoint;
-};
-
-Subject open_subject(const std::string& path, const std::vector<std::string>& overrides) {
-  const bool is_checkpoint = fs::exists(fs::path(path) / "model.safetensors");
-  const fs::path run =
-      is_checkpoint ? fs::canonical(path).parent_path().parent_path() : fs::path(path);
-  VTR_CHECK(fs::exists(run / "config.yaml"), "{}: neither a run's folder nor a checkpoint", path);
-  const auto checkpoint =
-      is_checkpoint ? train::open_checkpoint(path) : train::chosen_checkpoint(run);
-  return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder};
-}
 
 template <class T>
 T head_option(const Experiment& experiment, const char* name, const T& otherwise) {
@@ -69,24 +50,23 @@ report::Record to_record(const Subject& subject, const std::string& direction,
 }
 
 std::vector<report::Record> evaluate(Subject subject, const std::vector<std::string>& splits) {
+  const auto [model, tokenizer] = load(subject);
   auto& e = subject.experiment;
-  models::open_device(e.device);  // its libraries go before any weights are read
-  if (subject.checkpoint) {
-    VTR_CHECK(fs::exists(e.data.root), "data.root: {}: no such folder; give data.root=DIR",
-              e.data.root);
-  } else {
-    resolve_inputs(e, /*read_weights=*/true);
-  }
-  const auto model = build_model(e, /*load_weights=*/!subject.checkpoint);
-  if (subject.checkpoint) train::load_model(*model, *subject.checkpoint);
-  const auto tokenizer = build_tokenizer(e, model->encoders());
+  std::optional<eval::FeatureStore> store;
+  if (!e.data.features.empty()) store.emplace(encoding(e, *model, *tokenizer));
   std::vector<report::Record> rows;
   for (const auto& split : splits.empty() ? std::vector{e.data.test} : splits) {
     e.data.test = split;
     const auto manifest =
         data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
-    const auto settings = loader_settings(e, *model);
-    const auto result = eval::evaluate(*model, manifest, *tokenizer, settings, e.eval);
+    const auto how = encoding(e, *model, *tokenizer);
+    std::optional<eval::Features> features;
+    if (store) {
+      features = store->open(how, manifest, eval::FeatureStore::Texts::fresh);
+      log::info("[eval] {}", features->describe());
+    }
+    const auto result =
+        eval::evaluate(how, manifest, e.eval.workspace_mb, features ? &*features : nullptr);
     log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", manifest.name,
               result.t2v.queries, result.videos, result.skipped, result.seconds);
     rows.push_back(to_record(subject, "t2v", result, result.t2v));
@@ -126,15 +106,7 @@ std::string render(const std::vector<report::Record>& rows, const Experiment& fi
 }
 
 int evaluate_all(const Flags& flags) {
-  std::vector<Subject> subjects;
-  if (flags.runs.empty()) {
-    subjects.push_back(
-        {flags.config, read_experiment(flags.config, flags.overrides), std::nullopt});
-  } else {
-    VTR_CHECK(flags.config.empty(),
-              "--run and --config: give one of them; a run has its own configuration");
-  }
-  for (const auto& run : flags.runs) subjects.push_back(open_subject(run, flags.overrides));
+  const auto subjects = open_subjects(flags.runs, flags);
   std::vector<report::Record> rows;
   for (const auto& subject : subjects) {
     for (auto& row : evaluate(subject, flags.splits)) rows.push_back(std::move(row));

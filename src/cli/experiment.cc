@@ -61,6 +61,8 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
   if (!skip_list.empty()) skip_list = fs::absolute(skip_list).string();
   auto& store = experiment.data.store;
   if (!store.empty()) store = fs::absolute(store).string();
+  auto& features = experiment.data.features;
+  if (!features.empty()) features = fs::absolute(features).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -101,6 +103,17 @@ data::LoaderSettings loader_settings(const Experiment& experiment, models::Retri
                        : std::make_shared<vtr::data::FrameStore>(data.store, data.verify),
           .pad_words = model.head().wants().padding,
           .pin = model.device().is_cuda()};
+}
+
+eval::Encoding encoding(const Experiment& experiment, models::Retriever& model,
+                        const text::Tokenizer& tokenizer) {
+  return {.model = model,
+          .tokenizer = tokenizer,
+          .loader = loader_settings(experiment, model),
+          .encoder_choice = experiment.model.encoder,
+          .tokenizer_choice = experiment.text.tokenizer,
+          .batch = experiment.eval.batch,
+          .precision = experiment.eval.precision};
 }
 
 // As it was typed, its words apart by spaces.

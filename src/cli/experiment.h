@@ -44,6 +44,8 @@ std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, boo
 std::unique_ptr<text::Tokenizer> build_tokenizer(const Experiment& experiment,
                                                  const models::Encoders& encoders);
 data::LoaderSettings loader_settings(const Experiment& experiment, models::Retriever& model);
+eval::Encoding encoding(const Experiment& experiment, models::Retriever& model,
+                        const text::Tokenizer& tokenizer);
 
 // Throws Error when there is something at `run` that may not be replaced.
 void check_free(const fs::path& run, bool overwrite);

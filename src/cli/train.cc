@@ -84,13 +84,12 @@ int train(const Flags& given) {
   if (found) check_validation(flags.run, val_split);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
-  train::Trainer trainer({.model = *model,
-                          .tokenizer = *tokenizer,
+  train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,
                           .val = val_split,
-                          .loader = loader_settings(experiment, *model),
+                          .from = found,
                           .options = experiment.train,
-                          .eval = experiment.eval},
+                          .workspace_mb = experiment.eval.workspace_mb},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
   write_file(fs::path(flags.run) / kValidation, validation_list(val_split));

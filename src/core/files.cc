@@ -84,6 +84,18 @@ void sync_path(const fs::path& path) {
   VTR_CHECK(error == 0, "{}: {}", path.string(), std::strerror(error));
 }
 
+FolderLock::FolderLock(const fs::path& folder)
+    : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+  VTR_CHECK(fd_ >= 0, "{}: {}", folder.string(), std::strerror(errno));
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
+  const int error = errno;
+  ::close(fd_);
+  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is writing it", folder.string());
+  throw Error(fmt::format("{}: cannot be locked: {}", folder.string(), std::strerror(error)));
+}
+
+FolderLock::~FolderLock() { ::close(fd_); }
+
 fs::path resolve_inside(const fs::path& root, const std::string& relative,
                         const std::string& what) {
   const fs::path path = fs::path(relative).lexically_normal();

@@ -109,7 +109,7 @@ Manifest read_annotations(const DataOptions& options, Split split, uint64_t seed
 
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed) {
   Manifest manifest = read_annotations(options, split, seed);
-  check_files(manifest, options);
+  if (options.features.empty()) check_files(manifest, options);
   return manifest;
 }
 

@@ -26,6 +26,14 @@ std::vector<Pair> all_pairs(const Manifest& manifest) {
   return pairs;
 }
 
+std::vector<int64_t> first_captions(const Manifest& manifest) {
+  std::vector<int64_t> first = {0};
+  for (const auto& video : manifest.videos) {
+    first.push_back(first.back() + static_cast<int64_t>(video.captions.size()));
+  }
+  return first;
+}
+
 // An epoch's items in the order they are met; shared by its batches in flight.
 struct Epoch {
   int64_t number = -1;
@@ -65,6 +73,7 @@ struct TrainLoader::Impl {
         tokenizer(with),
         settings(set),
         pairs(all_pairs(manifest)),
+        first_caption(first_captions(manifest)),
         items(set.data.captions == "one" ? static_cast<int64_t>(manifest.videos.size())
                                          : static_cast<int64_t>(pairs.size())),
         batch(std::min(wanted, items)),
@@ -162,21 +171,27 @@ struct TrainLoader::Impl {
   Batch assemble(const std::vector<Item>& chosen, const VideoBatch& frames) const {
     std::vector<std::string> captions;
     Tensor index = at::empty({static_cast<int64_t>(chosen.size())}, at::kLong);
+    Tensor which = at::empty_like(index);
     for (size_t i = 0; i < chosen.size(); ++i) {
       const auto [video, caption] = chosen[i].pair;
       index.data_ptr<int64_t>()[i] = video;
+      which.data_ptr<int64_t>()[i] = first_caption[static_cast<size_t>(video)] + caption;
       captions.push_back(
           manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
     }
-    return {tokenize(tokenizer, captions, settings.max_words, settings.pad_words), frames, index};
+    return {settings.read_texts
+                ? tokenize(tokenizer, captions, settings.max_words, settings.pad_words)
+                : TextBatch{},
+            frames, index, which};
   }
 
   const Manifest manifest;
   const text::Tokenizer& tokenizer;
   const LoaderSettings settings;
   const std::vector<Pair> pairs;
-  const int64_t items, batch;  // of all ranks
-  const int64_t first, rows;   // this rank's part of a batch
+  const std::vector<int64_t> first_caption;  // of each video, among all
+  const int64_t items, batch;                // of all ranks
+  const int64_t first, rows;                 // this rank's part of a batch
   int64_t next_step;
   std::shared_ptr<const Epoch> epoch;
   FrameReader reader;

@@ -1,7 +1,6 @@
 #include "vtr/eval/evaluator.h"
 
 #include "vtr/core/error.h"
-#include "vtr/report/progress.h"
 
 #include <torch/torch.h>
 
@@ -33,48 +32,63 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
   return queries;
 }
 
-models::TextState encode_texts(models::Retriever& model, const text::Tokenizer& tokenizer,
-                               const std::vector<std::string>& captions,
-                               const data::LoaderSettings& settings, const std::string& precision) {
-  constexpr size_t kBatch = 256;
+// The states of `items` kept features, a block at a time: `part` gives those of some indices.
+template <class Part>
+models::State in_blocks(int64_t items, Part part) {
+  constexpr int64_t kBlock = 256;
   std::vector<models::State> parts;
-  for (size_t i = 0; i < captions.size(); i += kBatch) {
-    const std::vector<std::string> some(captions.begin() + i,
-                                        captions.begin() + std::min(captions.size(), i + kBatch));
-    const auto batch = data::tokenize(tokenizer, some, settings.max_words, settings.pad_words);
-    parts.push_back(model.text(batch.ids, batch.mask, precision));
+  for (int64_t i = 0; i < items; i += kBlock) {
+    parts.push_back(part(torch::arange(i, std::min(items, i + kBlock), torch::kLong)));
   }
   return models::State::cat(parts);
 }
 
-models::VideoState encode_videos(models::Retriever& model, data::VideoLoader& loader,
-                                 int64_t videos, const std::string& precision) {
-  report::Progress progress("encode", "videos", videos);
-  std::vector<models::State> parts;
-  while (auto batch = loader.next()) {
-    parts.push_back(model.video(batch->pixels, batch->mask, batch->times, precision));
-    progress.advance(batch->mask.size(0));
+models::VideoState video_states(const Encoding& encoding, const data::Manifest& manifest,
+                                const Features* features, std::vector<int64_t>& skipped) {
+  auto& model = encoding.model;
+  if (features) {
+    skipped = features->skipped();
+    return in_blocks(features->video_count(), [&](const Tensor& index) {
+      return model.head().video(models::to(features->videos(index), model.device()));
+    });
   }
-  VTR_CHECK(!parts.empty(), "none of the {} videos could be read", videos);
+  std::vector<models::State> parts;
+  skipped = encode_videos(
+      encoding, manifest, model.head().wants(),
+      [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); });
+  VTR_CHECK(!parts.empty(), "none of the {} videos could be read", manifest.videos.size());
+  return models::State::cat(parts);
+}
+
+models::TextState text_states(const Encoding& encoding, const std::vector<std::string>& captions,
+                              const Features* features) {
+  auto& model = encoding.model;
+  if (features && features->has_texts()) {
+    return in_blocks(features->text_count(), [&](const Tensor& index) {
+      return model.head().text(models::to(features->texts(index, /*padded=*/true), model.device()));
+    });
+  }
+  std::vector<models::State> parts;
+  encode_texts(encoding, captions, model.head().wants(),
+               [&](const auto& some) { parts.push_back(model.head().text(some)); });
   return models::State::cat(parts);
 }
 
 }  // namespace
 
-Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
-                    const text::Tokenizer& tokenizer, const data::LoaderSettings& settings,
-                    const EvalOptions& options) {
+Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
+                    const Features* features) {
   const auto start = std::chrono::steady_clock::now();
   const torch::NoGradGuard no_grad;
+  auto& model = encoding.model;
   const bool was_training = model.is_training();
   model.eval();
-  data::VideoLoader loader(manifest, settings, options.batch);
-  const auto videos =
-      encode_videos(model, loader, static_cast<int64_t>(manifest.videos.size()), options.precision);
-  const Queries queries = collect_queries(manifest, loader.skipped());
-  const auto texts = encode_texts(model, tokenizer, queries.captions, settings, options.precision);
+  std::vector<int64_t> skipped;
+  const auto videos = video_states(encoding, manifest, features, skipped);
+  const Queries queries = collect_queries(manifest, skipped);
+  const auto texts = text_states(encoding, queries.captions, features);
   const Tensor sim =
-      models::score_blocked(model.head(), texts, videos, {.workspace_mb = options.workspace_mb});
+      models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb});
   model.train(was_training);
 
   const Tensor target = torch::tensor(queries.target);
@@ -84,7 +98,7 @@ Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
   result.t2v = summarize(result.t2v_ranks);
   result.v2t = summarize(result.v2t_ranks);
   result.videos = videos.size();
-  result.skipped = manifest.skipped + static_cast<int64_t>(loader.skipped().size());
+  result.skipped = manifest.skipped + static_cast<int64_t>(skipped.size());
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

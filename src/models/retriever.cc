@@ -33,35 +33,28 @@ Retriever::Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> h
       scale_(1 / (255 * torch::tensor(at::ArrayRef<float>(norm.std)).view({3, 1, 1}))),
       shift_(-255 * scale_ * torch::tensor(at::ArrayRef<float>(norm.mean)).view({3, 1, 1})) {}
 
-TextState Retriever::text(const Tensor& ids, const Tensor& mask, const std::string& precision) {
+TextFeatures Retriever::encode_text(const Tensor& ids, const Tensor& mask,
+                                    const std::string& precision, const Wanted& wanted) {
   const c10::Device place = device();
-  TextFeatures features;
-  {
-    const Autocast autocast(place, precision);
-    features = encoders_->encode_text(sent(ids, place), sent(mask, place), head_->wants());
-  }
+  const Autocast autocast(place, precision);
+  TextFeatures features = encoders_->encode_text(sent(ids, place), sent(mask, place), wanted);
   features.pooled = features.pooled.to(torch::kFloat);
   if (features.tokens.defined()) features.tokens = features.tokens.to(torch::kFloat);
-  return head_->text(features);
+  return features;
 }
 
-VideoFeatures Retriever::encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
-                                const std::string& precision) {
+VideoFeatures Retriever::encode_video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
+                                      const std::string& precision, const Wanted& wanted) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
   const Tensor x =
       sent(pixels, place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
   const Autocast autocast(place, precision);
-  VideoFeatures features = encoders_->encode_video(x, sent(mask, place), head_->wants());
+  VideoFeatures features = encoders_->encode_video(x, sent(mask, place), wanted);
   features.frames = features.frames.to(torch::kFloat);
   if (features.patches.defined()) features.patches = features.patches.to(torch::kFloat);
   if (times.defined() && features.frames.size(1) == times.size(1))
     features.times = sent(times, place);
   return features;
-}
-
-VideoState Retriever::video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
-                            const std::string& precision) {
-  return head_->video(encode(pixels, mask, times, precision));
 }
 
 c10::Device Retriever::device() { return encoders_->logit_scale().device(); }

@@ -5,6 +5,21 @@
 
 namespace vtr::models {
 
+namespace {
+
+Tensor moved(const Tensor& x, c10::Device device) { return x.defined() ? x.to(device) : x; }
+
+}  // namespace
+
+TextFeatures to(const TextFeatures& f, c10::Device device) {
+  return {moved(f.pooled, device), moved(f.tokens, device), moved(f.mask, device)};
+}
+
+VideoFeatures to(const VideoFeatures& f, c10::Device device) {
+  return {moved(f.frames, device), moved(f.patches, device), moved(f.mask, device),
+          moved(f.times, device)};
+}
+
 const Tensor& State::operator[](const std::string& name) const {
   for (const auto& [key, tensor] : items_) {
     if (key == name) return tensor;

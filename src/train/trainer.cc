@@ -1,11 +1,13 @@
 #include "vtr/train/trainer.h"
 
-#include "features.h"
 #include "optimizer.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
+#include "vtr/eval/evaluator.h"
+#include "vtr/eval/feature_store.h"
+#include "vtr/models/towers.h"
 #include "vtr/report/progress.h"
 #include "vtr/report/run.h"
 #include "vtr/train/checkpoint.h"
@@ -54,16 +56,28 @@ struct Trainer::Impl {
       : parts(given),
         options(given.options),
         run(folder),
-        frozen(freeze(given.model, given.options.freeze)),
-        optimizer(given.model, given.options),
+        frozen(freeze(given.encoding.model, given.options.freeze)),
+        optimizer(given.encoding.model, given.options),
         loss(losses::make_loss(given.options.loss)),
-        steps_per_epoch(
-            data::TrainLoader::steps_per_epoch(given.train, given.loader.data, options.batch)),
-        total(options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch) {}
+        steps_per_epoch(data::TrainLoader::steps_per_epoch(given.train, given.encoding.loader.data,
+                                                           options.batch)),
+        total(options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch) {
+    if (given.from) go_on(*given.from);
+    if (stored() || options.encode_once) check_features();
+    if (stored()) open_features();
+  }
 
   Outcome loop();
   report::Record step(const data::Batch& batch);
   double backward(const Tensor& value);
+  void go_on(const Checkpoint& from);
+  bool stored() const { return !parts.encoding.loader.data.features.empty(); }
+  bool reads_texts() const;
+  void check_features() const;
+  void open_features();
+  void encode_features();
+  models::TextState texts(const data::Batch& batch);
+  models::VideoState videos(const data::Batch& batch);
   bool validate();
   void checkpoint(bool best);
   int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
@@ -77,34 +91,28 @@ struct Trainer::Impl {
   int64_t steps_per_epoch, total;
   TrainState state;
   double last_loss = 0;
-  int64_t saved = 0;                      // the step of the last checkpoint
-  std::optional<SplitFeatures> features;  // with encode_once
+  int64_t saved = 0;                                     // the step of the last checkpoint
+  std::optional<eval::Features> features, val_features;  // of frozen towers
   std::unique_ptr<report::MetricsLog> metrics, validations;
 };
 
 Outcome Trainer::Impl::loop() {
-  if (const auto found = latest_checkpoint(run)) {
-    load_model(parts.model, found->folder);
-    optimizer.load_state(models::load_safetensors(found->folder / "optimizer.safetensors"));
-    state = found->state;
-    saved = state.step;
-    log::info("[train] goes on from {}", found->folder.string());
-  }
+  if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
   if (state.step >= total) return Outcome::finished;
   metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
   validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
   const StopSignals signals;
-  data::Manifest videos = parts.train;
-  auto settings = parts.loader;
-  if (options.encode_once) {
-    features = encode_split(parts.model, videos, settings, options.precision);
-    settings.read_frames = false;
-  }
-  data::TrainLoader loader(videos, parts.tokenizer, settings, options.batch, state.step);
+  if (options.encode_once && !features) encode_features();
+  if (features) log::info("[train] {}", features->describe());
+  auto settings = parts.encoding.loader;
+  settings.read_frames = !features;
+  settings.read_texts = !features || !features->has_texts();
+  data::TrainLoader loader(features ? eval::without(parts.train, features->skipped()) : parts.train,
+                           parts.encoding.tokenizer, settings, options.batch, state.step);
   report::Progress progress("train", "steps", total, state.step);
-  parts.model.train();
+  parts.encoding.model.train();
   while (state.step < total && !stop_asked) {
     const double waited = loader.waited();
     const auto batch = loader.next();
@@ -122,16 +130,73 @@ Outcome Trainer::Impl::loop() {
   return Outcome::stopped;
 }
 
+void Trainer::Impl::go_on(const Checkpoint& from) {
+  load_model(parts.encoding.model, from.folder);
+  optimizer.load_state(models::load_safetensors(from.folder / "optimizer.safetensors"));
+  state = from.state;
+  saved = state.step;
+}
+
+// The features of a text tower that stands still are kept too.
+bool Trainer::Impl::reads_texts() const {
+  return !models::trains(parts.encoding.model.encoders(), models::Tower::text);
+}
+
+void Trainer::Impl::check_features() const {
+  const char* what = stored() ? "data.features" : "train.encode_once";
+  eval::refuse_random_frames(eval::with_training_frames(parts.encoding).loader.video, what);
+  VTR_CHECK(!models::trains(parts.encoding.model.encoders(), models::Tower::image),
+            "{}: features would change from step to step: the image tower trains "
+            "(train.freeze=[clip.visual.*] holds it)",
+            what);
+}
+
+void Trainer::Impl::open_features() {
+  using Texts = eval::FeatureStore::Texts;
+  const auto texts = reads_texts() ? Texts::needed : Texts::no;
+  eval::FeatureStore store(parts.encoding);
+  features = store.open(eval::with_training_frames(parts.encoding), parts.train, texts);
+  if (!parts.val.videos.empty()) val_features = store.open(parts.encoding, parts.val, texts);
+}
+
+void Trainer::Impl::encode_features() {
+  auto encoding = eval::with_training_frames(parts.encoding);
+  encoding.precision = options.precision;
+  features = eval::encode_split(encoding, parts.train, reads_texts());
+  if (!parts.val.videos.empty()) {
+    val_features = eval::encode_split(parts.encoding, parts.val, reads_texts());
+  }
+}
+
+models::TextState Trainer::Impl::texts(const data::Batch& batch) {
+  auto& model = parts.encoding.model;
+  const auto wanted = model.head().wants();
+  if (features && features->has_texts()) {
+    return model.head().text(
+        models::to(features->texts(batch.caption_index, wanted.padding), model.device()));
+  }
+  return model.head().text(
+      model.encode_text(batch.text.ids, batch.text.mask, options.precision, wanted));
+}
+
+models::VideoState Trainer::Impl::videos(const data::Batch& batch) {
+  auto& model = parts.encoding.model;
+  if (features) {
+    return model.head().video(models::to(features->videos(batch.video_index), model.device()));
+  }
+  const auto& [pixels, mask, times] = batch.video;
+  return model.head().video(
+      model.encode_video(pixels, mask, times, options.precision, model.head().wants()));
+}
+
 // One update. What is random in it (dropout) is a function of the seed and the step.
 report::Record Trainer::Impl::step(const data::Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
   torch::manual_seed(
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
-  auto& model = parts.model;
-  const auto text = model.text(batch.text.ids, batch.text.mask, options.precision);
-  const auto video = features ? model.head().video(features->select(batch.video_index))
-                              : model.video(batch.video.pixels, batch.video.mask, batch.video.times,
-                                            options.precision);
+  auto& model = parts.encoding.model;
+  const auto text = texts(batch);
+  const auto video = videos(batch);
   const Tensor sim = model.head().score(text, video);  // [B, B]
   const Tensor scale = model.encoders().logit_scale();
   Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
@@ -165,9 +230,9 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
 double Trainer::Impl::backward(const Tensor& value) {
   const bool scaled = options.precision == "fp16";
   optimizer.zero_grad();
+  VTR_CHECK(value.requires_grad(), "nothing to train: every parameter is frozen or unused");
   (scaled ? value * state.loss_scale : value).backward();
   const auto gradients = optimizer.gradients();
-  VTR_CHECK(!gradients.empty(), "nothing to train: every parameter is frozen or unused");
   if (scaled) at::_foreach_mul_(gradients, 1 / state.loss_scale);
   const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (!std::isfinite(norm)) {
@@ -186,8 +251,8 @@ double Trainer::Impl::backward(const Tensor& value) {
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
-  const auto result =
-      eval::evaluate(parts.model, parts.val, parts.tokenizer, parts.loader, parts.eval);
+  const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
+                                     val_features ? &*val_features : nullptr);
   validations->add({{"step", state.step},
                     {"queries", result.t2v.queries},
                     {"skipped", result.skipped},
@@ -206,7 +271,7 @@ bool Trainer::Impl::validate() {
 }
 
 void Trainer::Impl::checkpoint(bool best) {
-  const fs::path folder = save_checkpoint(run, parts.model, optimizer.state(), state);
+  const fs::path folder = save_checkpoint(run, parts.encoding.model, optimizer.state(), state);
   if (best) mark_best(folder);
   prune_checkpoints(run, options.keep);
   saved = state.step;

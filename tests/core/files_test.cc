@@ -1,5 +1,6 @@
 #include "vtr/core/files.h"
 
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 #include "vtr/core/error.h"
@@ -58,6 +59,17 @@ TEST(Files, AMissingOneIsNamed) {
   EXPECT_THROW(read_file("/tmp"), Error);
   EXPECT_THROW(find_shipped("configs", "no_such.yaml"), Error);
   EXPECT_TRUE(fs::exists(find_shipped("configs", "shapes.yaml")));
+}
+
+TEST(Files, AFolderIsLockedByOneAtATime) {
+  const test::TempDir dir;
+  {
+    const FolderLock lock(dir.path());
+    test::expect_error([&] { const FolderLock again(dir.path()); },
+                       "another process is writing it");
+  }
+  const FolderLock again(dir.path());
+  test::expect_error([&] { const FolderLock none(dir / "none"); }, "No such file");
 }
 
 }  // namespace

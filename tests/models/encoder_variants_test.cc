@@ -7,6 +7,7 @@
 #include "support/tiny_clip.h"
 
 #include "vtr/core/error.h"
+#include "vtr/models/towers.h"
 #include "vtr/models/weights/copy.h"
 #include "vtr/models/weights/export.h"
 
@@ -93,6 +94,31 @@ TEST_P(EveryClip, WhatIsTrainedHasAGradient) {
     ASSERT_TRUE(parameter.grad().defined()) << name;
     EXPECT_TRUE(parameter.grad().isfinite().all().item<bool>()) << name;
   }
+}
+
+// What features a nudge of each parameter changes, held against the towers' hashes.
+TEST_P(EveryClip, ATowersHashChangesWithEverythingItsFeaturesComeFrom) {
+  const torch::NoGradGuard no_grad;
+  const auto variant = tiny_variant(GetParam());
+  const auto batch = test::tiny_batch();
+  const auto frames = [&] {
+    return variant->encode_video(batch.pixels, batch.video_mask, {}).frames;
+  };
+  const auto pooled = [&] { return variant->encode_text(batch.ids, batch.text_mask, {}).pooled; };
+  const Tensor old_frames = frames(), old_pooled = pooled();
+  const auto image = tower_hash(*variant, Tower::image), text = tower_hash(*variant, Tower::text);
+  for (auto& [name, parameter] : parameters_of(*variant)) {
+    const Tensor old = parameter.clone();
+    parameter.add_(torch::randn_like(old));
+    const bool sees = tower_hash(*variant, Tower::image) != image;
+    const bool reads = tower_hash(*variant, Tower::text) != text;
+    EXPECT_TRUE(sees || frames().equal(old_frames)) << name;
+    EXPECT_TRUE(reads || pooled().equal(old_pooled)) << name;
+    EXPECT_EQ(sees || reads, name != "logit_scale") << name;
+    parameter.copy_(old);
+  }
+  EXPECT_EQ(tower_hash(*variant, Tower::image), image);
+  EXPECT_EQ(tower_hash(*variant, Tower::text), text);
 }
 
 // A video's features are its own, whatever is beside it in the batch and behind its end.

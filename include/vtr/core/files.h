@@ -47,6 +47,19 @@ class FileLock {
 // Flushes a file or folder to the disk. Throws Error.
 void sync_path(const fs::path& path);
 
+// Held by one process at a time, until it ends; nothing is written. Throws Error when another has
+// it.
+class FolderLock {
+ public:
+  explicit FolderLock(const fs::path& folder);
+  ~FolderLock();
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+
+ private:
+  int fd_;
+};
+
 // root / relative, refused when `relative` is absolute or climbs out of `root`. `what` names the
 // place the path was read from in the error.
 fs::path resolve_inside(const fs::path& root, const std::string& relative, const std::string& what);

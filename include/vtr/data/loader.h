@@ -30,7 +30,8 @@ struct VideoBatch {
 struct Batch {
   TextBatch text;
   VideoBatch video;
-  Tensor video_index;  // [B] int64, which video of the manifest: equal ones are no negatives
+  Tensor video_index;    // [B] int64, which video of the manifest: equal ones are no negatives
+  Tensor caption_index;  // [B] int64, which caption of all the manifest's, in its order
 };
 
 struct LoaderSettings {
@@ -42,6 +43,7 @@ struct LoaderSettings {
   std::shared_ptr<const FrameStore> store = nullptr;  // of data.store: read instead of the videos
   bool pad_words = false;   // texts padded to max_words, not to the longest of the batch
   bool read_frames = true;  // false: training batches without pixels, for features computed before
+  bool read_texts = true;   // false: without tokens
   bool pin = false;         // batches in page-locked memory, for copies to a GPU beside the work
   int64_t rank = 0, world = 1;  // each rank gets its part of a batch, or of the videos, in order
 

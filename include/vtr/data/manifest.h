@@ -50,6 +50,7 @@ struct DataOptions {
   std::string on_error = "stop";
   std::string skip_list;
   double decode_seconds = 60;
+  std::string features;
   int64_t workers = 0;
   int64_t prefetch_mb = 512;
   int64_t cache_mb = 0;
@@ -72,6 +73,8 @@ struct DataOptions {
     f("skip_list", skip_list,
       "file of videos to leave out, an id a line (vtr data check --fix-list writes one)");
     f("decode_seconds", decode_seconds, "time limit of reading one video; 0: none", at_least(0));
+    f("features", features,
+      "folder of vtr encode: evaluation, and training on frozen towers, read features from it");
     f("workers", workers, "decoding threads; 0: one per core", at_least(0));
     f("prefetch_mb", prefetch_mb,
       "memory for batches read ahead: as many as fit into it, but at least one", at_least(0));
@@ -96,8 +99,8 @@ const Table<DatasetEntry>& datasets();
 // Throws Error naming what is wrong in which annotation file.
 Manifest read_annotations(const DataOptions& options, Split split, uint64_t seed);
 
-// The same, and every video's file is there, or data.on_error is skip. Throws Error naming those
-// that are missing.
+// The same, and every video's file is there, or data.on_error is skip, or data.features is given:
+// then nobody reads them. Throws Error naming those that are missing.
 Manifest read_split(const DataOptions& options, Split split, uint64_t seed);
 
 }  // namespace vtr::data

@@ -1,9 +1,8 @@
-// A model on a split: encode every text and video once, score in blocks, rank both ways.
+// A model on a split: features of every text and video once, scores in blocks, ranks both ways.
 #pragma once
 
-#include "vtr/data/loader.h"
+#include "vtr/eval/features.h"
 #include "vtr/eval/metrics.h"
-#include "vtr/models/retriever.h"
 
 #include <string>
 #include <vector>
@@ -30,8 +29,9 @@ struct Evaluation {
   double seconds = 0;
 };
 
-Evaluation evaluate(models::Retriever& model, const data::Manifest& manifest,
-                    const text::Tokenizer& tokenizer, const data::LoaderSettings& settings,
-                    const EvalOptions& options);
+// `features`: those of the manifest (its texts', or not), made by encode_split or read from a
+// store; null: everything is encoded here.
+Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
+                    const Features* features);
 
 }  // namespace vtr::eval

@@ -24,6 +24,10 @@ struct VideoFeatures {
   Tensor times{};  // [B, T] float, seconds into the video, or undefined when nobody measured them
 };
 
+// The same on another device.
+TextFeatures to(const TextFeatures& features, c10::Device device);
+VideoFeatures to(const VideoFeatures& features, c10::Device device);
+
 // What a head keeps of a batch of texts or videos: named tensors whose first dimension is the item.
 class State {
  public:

@@ -1,8 +1,8 @@
 // The whole model: encoders and head under one root, "clip." and "head." in checkpoints.
 //
 //   auto model = models::make_retriever(options, frames, words, norm, true);
-//   TextState t = model->text(ids, mask); VideoState v = model->video(pixels, frame_mask, times,
-//   "fp32");
+//   const Wanted wanted = model->head().wants();
+//   TextState t = model->head().text(model->encode_text(ids, mask, "fp32", wanted));
 #pragma once
 
 #include "vtr/models/encoders.h"
@@ -38,15 +38,15 @@ class Retriever : public torch::nn::Module {
  public:
   Retriever(std::shared_ptr<Encoders> encoders, std::shared_ptr<Head> head, const PixelNorm& norm);
 
-  // The encoders in `precision`, the head always in fp32: half a digit lost in a cosine is a tie.
+  // The encoders in `precision`, their features and so the head in fp32: half a digit lost in a
+  // cosine is a tie.
   // ids [B, L] int64, mask [B, L] bool.
-  TextState text(const Tensor& ids, const Tensor& mask, const std::string& precision);
-  // The encoders' part and the whole: pixels [B, T, 3, R, R] uint8, mask [B, T] bool, times [B, T]
-  // float seconds or undefined (features of encoders that pool frames over time carry none).
-  VideoFeatures encode(const Tensor& pixels, const Tensor& mask, const Tensor& times,
-                       const std::string& precision);
-  VideoState video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
-                   const std::string& precision);
+  TextFeatures encode_text(const Tensor& ids, const Tensor& mask, const std::string& precision,
+                           const Wanted& wanted);
+  // pixels [B, T, 3, R, R] uint8, mask [B, T] bool, times [B, T] float seconds or undefined
+  // (features of encoders that pool frames over time carry none).
+  VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
+                             const std::string& precision, const Wanted& wanted);
   Encoders& encoders() { return *encoders_; }
   Head& head() { return *head_; }
   c10::Device device();

@@ -46,8 +46,8 @@ struct TrainOptions {
       one_of({"fp32", "bf16", "fp16"}));
     f("freeze", freeze, "parameters that stay, by name with * for any text: [clip.visual.*]");
     f("encode_once", encode_once,
-      "keep every training video's features: for frozen image towers and frames nothing random "
-      "touches");
+      "keep every training video's features, and the texts' of a frozen text tower: for frozen "
+      "image towers and frames nothing random touches");
     f("loss", loss, "loss and its options (vtr list losses)");
     f("checkpoint_every", checkpoint_every, "steps between checkpoints; 0: every epoch",
       at_least(0));

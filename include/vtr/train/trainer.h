@@ -2,30 +2,32 @@
 // update; around it, validation, checkpoints and the log.
 #pragma once
 
-#include "vtr/data/loader.h"
-#include "vtr/eval/evaluator.h"
+#include "vtr/data/manifest.h"
+#include "vtr/eval/features.h"
 #include "vtr/losses/losses.h"
+#include "vtr/train/checkpoint.h"
 #include "vtr/train/options.h"
 
 #include <memory>
+#include <optional>
 
 namespace vtr::train {
 
 struct Parts {
-  models::Retriever& model;
-  const text::Tokenizer& tokenizer;
+  eval::Encoding encoding;
   const data::Manifest& train;
-  const data::Manifest& val;  // empty: no validation, the last checkpoint counts
-  data::LoaderSettings loader;
+  const data::Manifest& val;       // empty: no validation, the last checkpoint counts
+  std::optional<Checkpoint> from;  // to go on from; none: the model as it is
   TrainOptions options;
-  eval::EvalOptions eval;
+  int64_t workspace_mb;  // of scoring, in validation
 };
 
 enum class Outcome { finished, stopped };  // stopped: by SIGTERM or SIGINT, after saving
 
 class Trainer {
  public:
-  // Goes on from the newest whole checkpoint in `run` when there is one.
+  // Writes nothing yet. Throws Error for features (data.features, train.encode_once) that would not
+  // be the model's.
   Trainer(const Parts& parts, const fs::path& run);
   ~Trainer();
   Outcome run();

@@ -1,10 +1,10 @@
 #include "datasets/sources.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/hash.h"
 
 #include <algorithm>
 #include <array>
-#include <openssl/evp.h>
 #include <utility>
 
 namespace vtr::data {
@@ -17,14 +17,6 @@ constexpr std::array<std::pair<const char*, const char*>, 4> kPublished = {{
     {"MSRVTT_JSFUSION_test.csv", "612aec578f1324a550ecc552b3bdbf6c"},
     {"captions_msvd.json", "906ab119853c405c0db08fcbdeade907"},
 }};
-
-std::string md5_of(const std::string& bytes) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
-  unsigned int size = 0;
-  VTR_CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_md5(), nullptr) == 1,
-            "MD5 is not available: is OpenSSL here restricted to FIPS?");
-  return fmt::format("{:02x}", fmt::join(digest.begin(), digest.begin() + size, ""));
-}
 
 std::string published_md5(const std::string& name) {
   for (const auto& [file, md5] : kPublished) {
@@ -52,7 +44,7 @@ std::string read_source(const fs::path& path, std::vector<Source>& sources) {
   std::string bytes = read_file(path);
   const auto same = [&](const Source& source) { return source.path == path; };
   if (std::none_of(sources.begin(), sources.end(), same)) {
-    sources.push_back({path, md5_of(bytes), published_md5(path.filename().string())});
+    sources.push_back({path, md5(bytes), published_md5(path.filename().string())});
   }
   return bytes;
 }

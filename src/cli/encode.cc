@@ -1,0 +1,80 @@
+#include "commands.h"
+#include "experiment.h"
+#include "subject.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+#include "vtr/eval/feature_store.h"
+
+#include <memory>
+
+namespace vtr::cli {
+namespace {
+
+struct Flags : ConfigFlags {
+  std::string run, out;
+  std::vector<std::string> splits;
+  eval::StoreOptions store;
+};
+
+// "train", "val" and "test" are the configuration's, any other name a test split's.
+eval::SplitToEncode read(Experiment e, const std::string& name, const Loaded& loaded) {
+  const bool train = name == "train";
+  if (!train && name != "val" && name != "test") e.data.test = name;
+  const auto split = train           ? data::Split::train
+                     : name == "val" ? data::Split::val
+                                     : data::Split::test;
+  auto manifest = data::read_split(e.data, split, static_cast<uint64_t>(e.train.seed));
+  VTR_CHECK(!manifest.videos.empty(),
+            "--split {}: the configuration has none (data.val, data.val_fraction)", name);
+  const auto how = encoding(e, *loaded.model, *loaded.tokenizer);
+  return {train ? eval::with_training_frames(how) : how, std::move(manifest)};
+}
+
+int encode(const Flags& flags) {
+  auto subject =
+      open_subjects(flags.run.empty() ? std::vector<std::string>() : std::vector{flags.run}, flags)
+          .front();
+  const auto loaded = load(subject);
+  auto& e = subject.experiment;
+  e.data.features = "";  // the videos are read
+  std::vector<std::string> names = flags.splits;
+  if (names.empty()) {
+    names = {"train", "test"};
+    if (!e.data.val.empty() || e.data.val_fraction > 0) names.insert(names.begin() + 1, "val");
+  }
+  std::vector<eval::SplitToEncode> splits;
+  for (const auto& name : names) splits.push_back(read(e, name, loaded));
+  eval::write_features(flags.out, flags.store, splits);
+  log::info("[encode] {} is whole; next: vtr train ... data.features={}", flags.out, flags.out);
+  return 0;
+}
+
+Action add(CLI::App& app) {
+  auto flags = std::make_shared<Flags>();
+  auto& store = flags->store;
+  flags->add(app);
+  app.add_option("--run", flags->run, "a run's folder or one checkpoint, whose encoders are used");
+  app.add_option("--out", flags->out, "folder to write; what it has already is kept")->required();
+  app.add_option("--split", flags->splits,
+                 "train, val, test or a test split's name; may be given several times [all]")
+      ->allow_extra_args(false);
+  app.add_option("--dtype", store.dtype, "of the features")
+      ->check(CLI::IsMember({"fp16", "fp32"}))
+      ->capture_default_str();
+  app.add_flag("--tokens", store.tokens, "of every word too, whatever the head reads");
+  app.add_flag("--patches", store.patches, "of every patch too, whatever the head reads");
+  app.add_option("--shard", store.shard, "videos a file")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_flag("--overwrite", store.overwrite, "remove the features that are there");
+  return [flags] { return encode(*flags); };
+}
+
+}  // namespace
+
+Command encode_command() {
+  return {"encode", "write a split's features, to train and evaluate from", add};
+}
+
+}  // namespace vtr::cli

@@ -1,0 +1,85 @@
+#include "fingerprint.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/hash.h"
+
+#include <algorithm>
+
+namespace vtr::eval {
+namespace {
+
+// The file that an option's value names, here or in configs/; "" for a value that is no path.
+fs::path named_file(const std::string& value) {
+  if (fs::path(value).extension().empty()) return {};
+  try {
+    const fs::path path = find_shipped("configs", value);
+    return fs::is_regular_file(path) ? path : fs::path();
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+void add_options(Fingerprint& parts, const std::string& path, const config::Node& options) {
+  for (const auto& option : options) {
+    const std::string value = config::detail::inline_text(option.second);
+    const fs::path file = option.second.IsScalar() ? named_file(value) : fs::path();
+    parts.emplace_back(path + "." + option.first.as<std::string>(),
+                       file.empty() ? value : sha256_of_file(file));
+  }
+}
+
+void add_choice(Fingerprint& parts, const std::string& path, const config::Choice& choice) {
+  parts.emplace_back(path, choice.name);
+  add_options(parts, path, choice.options);
+}
+
+const std::string* find(const Fingerprint& parts, const std::string& name) {
+  const auto found =
+      std::ranges::find_if(parts, [&](const auto& part) { return part.first == name; });
+  return found == parts.end() ? nullptr : &found->second;
+}
+
+// Hashes say nothing to people.
+std::string differs(const std::string& name, const std::string* there, const std::string* here) {
+  constexpr size_t kLongest = 40;
+  if (!there || !here) return fmt::format("{} is known only {}", name, there ? "there" : "here");
+  if (std::max(there->size(), here->size()) > kLongest) return name + " differs";
+  return fmt::format("{} is {} there and {} here", name, *there, *here);
+}
+
+}  // namespace
+
+Fingerprint image_fingerprint(const Encoding& encoding, const std::string& weights) {
+  config::Node video(YAML::NodeType::Map);
+  for (const auto& option : config::write(encoding.loader.video)) {
+    // The training's stand in their places (with_training_frames) or do not count.
+    if (!option.first.Scalar().starts_with("train_")) video[option.first] = option.second;
+  }
+  Fingerprint parts = {{"the image tower", weights}};
+  add_choice(parts, "model.encoder", encoding.encoder_choice);
+  add_options(parts, "video", video);
+  parts.emplace_back("the resolution", std::to_string(encoding.loader.resolution));
+  return parts;
+}
+
+Fingerprint text_fingerprint(const Encoding& encoding, const std::string& weights) {
+  Fingerprint parts = {{"the text tower", weights}};
+  add_choice(parts, "model.encoder", encoding.encoder_choice);
+  add_choice(parts, "text.tokenizer", encoding.tokenizer_choice);
+  parts.emplace_back("text.max_words", std::to_string(encoding.loader.max_words));
+  return parts;
+}
+
+std::string difference(const Fingerprint& there, const Fingerprint& here) {
+  std::vector<std::string> found;
+  for (const auto& [name, value] : there) {
+    const auto* other = find(here, name);
+    if (!other || *other != value) found.push_back(differs(name, &value, other));
+  }
+  for (const auto& [name, value] : here) {
+    if (!find(there, name)) found.push_back(differs(name, nullptr, &value));
+  }
+  return fmt::format("{}", fmt::join(found, ", "));
+}
+
+}  // namespace vtr::eval

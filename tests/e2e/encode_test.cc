@@ -1,0 +1,175 @@
+// Features on disk through the program: written, resumed, trained and evaluated from.
+#include "support/program.h"
+
+#include "vtr/core/files.h"
+#include "vtr/models/weights/safetensors.h"
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <torch/torch.h>
+
+#include <csignal>
+#include <map>
+
+namespace vtr::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+Words operator+(Words a, const Words& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+class Encode : public testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return (dir / name).string(); }
+  Outcome run(const Words& words, size_t file_limit = 0) const {
+    return run_program(words, file_limit);
+  }
+  void expect_done(const Words& words) const {
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.code, 0) << outcome.output;
+  }
+  void expect_refused(const Words& words, const std::string& why) const {
+    const auto outcome = run(words);
+    EXPECT_EQ(outcome.code, 1) << outcome.output;
+    EXPECT_NE(outcome.output.find(why), std::string::npos) << outcome.output;
+  }
+  Words encode(const std::string& out, const Words& more = {}) const {
+    return Words{"encode", "--config", config, "--out", path(out)} + more;
+  }
+  Words train(const std::string& name, const Words& more = {}) const {
+    return Words{"train", "--config", config, "--run", path(name)} + more;
+  }
+  std::string features(const std::string& store) const { return "data.features=" + path(store); }
+  std::map<std::string, std::string> files(const std::string& folder) const {
+    std::map<std::string, std::string> found;
+    for (const auto& entry : fs::recursive_directory_iterator(dir / folder)) {
+      if (entry.is_regular_file())
+        found[fs::relative(entry.path(), dir / folder).string()] = read_file(entry.path());
+    }
+    return found;
+  }
+  nlohmann::json rows(const std::string& file) const {
+    auto found = nlohmann::json::parse(read_file(dir / file));
+    for (auto& row : found) row.erase("seconds");
+    return found;
+  }
+
+  TempDir dir;
+  std::string config = write_tiny_experiment(dir, 24, 8);
+};
+
+TEST_F(Encode, TrainingAndEvaluationFromTheStoreEqualThoseWithoutIt) {
+  const Words val = {"data.val_fraction=0.2"};
+  expect_done(encode("store", Words{"--dtype", "fp32"} + val));
+  for (const std::string freeze : {"clip.visual.*", "clip.*"}) {
+    const Words options = val + Words{"train.freeze=[" + freeze + "]", "train.max_steps=8"};
+    expect_done(train("memory", options + Words{"train.encode_once=true", "--overwrite"}));
+    const auto outcome = run(train("disk", options + Words{features("store"), "--overwrite"}));
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_NE(outcome.output.find("features from " + path("store") + ": 19 videos"),
+              std::string::npos)
+        << outcome.output;
+    EXPECT_EQ(losses_of(dir / "memory"), losses_of(dir / "disk")) << freeze;
+    EXPECT_EQ(read_file(dir / "memory/validation.jsonl"), read_file(dir / "disk/validation.jsonl"));
+    EXPECT_EQ(read_file(dir / "memory/checkpoints/step_00000008/model.safetensors"),
+              read_file(dir / "disk/checkpoints/step_00000008/model.safetensors"));
+
+    expect_done({"eval", "--run", path("disk"), "--json", path("disk.json")});
+    expect_done({"eval", "--run", path("disk"), "data.features=", "--json", path("plain.json")});
+    EXPECT_EQ(rows("disk.json"), rows("plain.json"));
+  }
+}
+
+TEST_F(Encode, TrainsWithoutAnyVideoAndGoesOnAfterAKill) {
+  expect_done(encode("store"));
+  fs::rename(dir / "data/videos", dir / "elsewhere");
+  const Words options = {features("store"), "train.freeze=[clip.*]", "train.max_steps=40",
+                         "train.checkpoint_every=5"};
+  expect_done(train("whole", options));
+  const auto killed =
+      signal_program(train("killed", options), dir / "killed/metrics.jsonl", 12, SIGKILL);
+  ASSERT_EQ(killed.code, 128 + SIGKILL) << killed.output;
+  expect_done(train("killed", options + Words{"--resume"}));
+  EXPECT_EQ(losses_of(dir / "whole"), losses_of(dir / "killed"));
+  expect_done({"eval", "--run", path("whole")});
+}
+
+TEST_F(Encode, KilledAnywhereItEndsWithTheSameBytes) {
+  const Words options = {"--shard", "4", "--tokens", "eval.batch=2"};
+  expect_done(encode("whole", options));
+  const auto whole = files("whole");
+  EXPECT_EQ(whole.size(), 1 + 2 + 6 + 2 + 2U);  // index, items, videos of 24 and 8, texts
+  const auto lines = std::ranges::count(whole.at("index.json"), '\n');
+  for (int i = 0; i < 6; ++i) {
+    signal_program(encode("killed", options), dir / "killed/index.json",
+                   static_cast<size_t>(1 + lines * i / 6), SIGKILL);
+  }
+  expect_done(encode("killed", options));
+  EXPECT_EQ(files("killed"), whole);
+  for (const auto& word : {"splits", "train", "test"}) {  // a split at a time
+    if (word != std::string("splits"))
+      expect_done(encode("parts", options + Words{"--split", word}));
+  }
+  EXPECT_EQ(files("parts"), whole);
+}
+
+TEST_F(Encode, AFullDiskLeavesWholeShards) {
+  const Words options = {"--shard", "8", "--dtype", "fp32", "--tokens", "eval.batch=8"};
+  const auto failed = run(encode("store", options), 40000);  // texts' shards are larger
+  EXPECT_EQ(failed.code, 1) << failed.output;
+  EXPECT_NE(failed.output.find("texts-00000.safetensors: File too large"), std::string::npos)
+      << failed.output;
+  const auto left = files("store");
+  EXPECT_TRUE(left.contains("shapes-train/videos-00002.safetensors"));
+  expect_refused(train("run", {features("store"), "train.freeze=[clip.*]"}), "are not whole");
+  expect_done(encode("store", options));
+  for (const auto& [name, bytes] : left) {
+    if (name != "index.json") EXPECT_EQ(files("store").at(name), bytes) << name;
+  }
+}
+
+TEST_F(Encode, RefusesWhatWouldChangeOrHasChanged) {
+  expect_done(encode("store"));
+  const std::string store = features("store");
+  expect_refused(train("run", {store}), "data.features: features would change from step to step");
+  expect_refused(
+      train("run", {store, "train.freeze=[clip.visual.*]", "video.train_sampling=random"}),
+      "data.features: features would change from pass to pass");
+  expect_refused(train("run", {store, "train.freeze=[clip.*]", "train.seed=2"}),
+                 "are stale: the image tower differs");
+  expect_refused(train("run", {store, "train.freeze=[clip.*]", "video.frames=3"}),
+                 "video.frames is 4 there and 3 here");
+  expect_refused(encode("store", {"--dtype", "fp32"}), "is a store of fp16");
+  expect_refused(encode("store", {"--split", "val"}), "--split val: the configuration has none");
+  expect_refused(train("run", {"data.features=" + path("none")}), "index.json: no such file");
+}
+
+// The text tower trained on: its texts are encoded anew, the videos are still those of the store.
+TEST_F(Encode, ATrainedTextTowerEncodesItsOwnTexts) {
+  expect_done(encode("store", {"--dtype", "fp32"}));
+  expect_done(
+      train("run", {features("store"), "train.freeze=[clip.visual.*]", "train.max_steps=4"}));
+  const auto outcome = run({"eval", "--run", path("run"), "--json", path("disk.json")});
+  EXPECT_NE(outcome.output.find("texts are encoded here"), std::string::npos) << outcome.output;
+  expect_done({"eval", "--run", path("run"), "data.features=", "--json", path("plain.json")});
+  EXPECT_EQ(rows("disk.json"), rows("plain.json"));
+  expect_done(
+      {"encode", "--run", path("run"), "--out", path("own"), "--split", "test", "--dtype", "fp32"});
+  expect_done({"eval", "--run", path("run"), features("own"), "--json", path("own.json")});
+  EXPECT_EQ(rows("own.json"), rows("plain.json"));
+}
+
+TEST_F(Encode, AShardGoesIntoScore) {
+  expect_done(encode("store", {"--split", "test", "--tokens"}));
+  const std::string folder = path("store") + "/shapes-ordered/";
+  expect_done({"score", "--head", "mean_pool", "--text", folder + "texts-00000.safetensors",
+               "--video", folder + "videos-00000.safetensors", "--out", path("sim.safetensors")});
+  EXPECT_EQ(models::load_safetensors(dir / "sim.safetensors").front().second.sizes(),
+            (std::vector<int64_t>{8, 8}));
+}
+
+}  // namespace
+}  // namespace vtr::test
