@@ -26,8 +26,8 @@ models::VideoFeatures SplitFeatures::select(const Tensor& index) const {
 
 SplitFeatures encode_split(models::Retriever& model, data::Manifest& manifest,
                            data::LoaderSettings settings, const std::string& precision) {
-  refuse_change(settings.video.train_sampling == "random" || settings.video.train_crop != "center",
-                "video.train_sampling or video.train_crop is random");
+  refuse_change(video::is_random(settings.video.training(settings.resolution)),
+                "video.train_sampling, train_crop, train_flip or train_jitter is random");
   settings.video.sampling = settings.video.train_sampling;
   settings.video.crop = settings.video.train_crop;
   data::VideoLoader loader(manifest, settings, kBatch);
