@@ -12,9 +12,6 @@
 namespace vtr::video {
 namespace {
 
-// So few packets are read and dropped rather than sought over.
-constexpr int64_t kReadOn = 8;
-
 // The sampled frames on their way into place. Each is known by a number: its time or its index.
 class Collector {
  public:
@@ -100,36 +97,88 @@ bool skips_exactly(AVCodecID codec) {
          codec == AV_CODEC_ID_VP8;
 }
 
-// Decodes the packets of `runs` only, from `input` which stands at its end, and takes the frames by
-// their times. False where the file does not give again, or in time, what its packets promised.
-bool decode_runs(Input& input, const Packets& packets, const std::vector<Run>& runs,
-                 Collector& collector) {
-  const auto decoder = input.decoder();
-  const bool skips = skips_exactly(decoder->codec_id);
-  const Owned<AVPacket> packet(av_packet_alloc());
-  const Owned<AVFrame> picture(av_frame_alloc());
-  const auto take = [&](const AVFrame& p) { collector.take(p.pts, p); };
-  int64_t position = std::ssize(packets.all);  // of the packet that is read next
-  for (const Run run : runs) {
-    if (position > run.begin || run.begin - position > kReadOn) {
-      const auto& first = packets.all[static_cast<size_t>(run.begin)];
-      if (!input.seek(first.dts == AV_NOPTS_VALUE ? first.pts : first.dts)) return false;
-      position = -1;
-    }
-    while (position < run.end) {
-      if (!input.read(*packet)) return false;
-      const int64_t at = packets.find(packet->pts);
-      if (at < 0 || (position < 0 ? at > run.begin : at != position)) return false;
-      position = at + 1;
-      if (at < run.begin) continue;
-      decoder->skip_frame =
-          skips && !collector.wants(packet->pts) ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
-      decode(*decoder, packet.get(), *picture, take);
-    }
-    decode(*decoder, nullptr, *picture, take);
-    avcodec_flush_buffers(decoder.get());
+// Decodes runs of packets only and takes the frames by their times.
+class RunDecoder {
+ public:
+  // `input` stands at its end.
+  RunDecoder(Input& input, const Packets& packets, Collector& collector)
+      : input_(input),
+        packets_(packets),
+        collector_(collector),
+        decoder_(input.decoder()),
+        skips_(skips_exactly(decoder_->codec_id)),
+        position_(std::ssize(packets.all)) {}
+
+  // False where the file does not give what its packets promised.
+  bool take(const Run& run) {
+    if (!decode(run)) return false;
+    // After a key frame that is no full refresh the decoder keeps the first pictures back until
+    // others have come out.
+    const int64_t end = std::min(run.end + kMore, std::ssize(packets_.all));
+    return has(run) || (decode({run.begin, end}) && has(run));
   }
-  return collector.complete();
+
+ private:
+  static constexpr int64_t kReadOn = 8;  // so few packets are read and dropped, not sought over
+  static constexpr int64_t kMore = 20;   // more than H.264 lets a decoder hold
+
+  int64_t pts(int64_t i) const { return packets_.all[static_cast<size_t>(i)].pts; }
+
+  bool has(const Run& run) const {
+    for (int64_t i = run.begin; i < run.end; ++i) {
+      if (collector_.wants(pts(i))) return false;
+    }
+    return true;
+  }
+
+  bool decode(const Run& run) {
+    const auto take = [&](const AVFrame& p) { collector_.take(p.pts, p); };
+    if (!go_to(run.begin)) return false;
+    while (position_ < run.end) {
+      if (!input_.read(*packet_)) return false;
+      const int64_t at = packets_.find(*packet_);
+      if (at < 0 || (position_ < 0 ? at > run.begin : at != position_)) return false;
+      position_ = at + 1;
+      if (at < run.begin) continue;
+      packet_->pts = pts(at);
+      decoder_->skip_frame =
+          skips_ && !collector_.wants(pts(at)) ? AVDISCARD_NONREF : AVDISCARD_DEFAULT;
+      video::decode(*decoder_, packet_.get(), *picture_, take);
+    }
+    video::decode(*decoder_, nullptr, *picture_, take);
+    avcodec_flush_buffers(decoder_.get());
+    return true;
+  }
+
+  bool go_to(int64_t packet) {
+    if (position_ <= packet && packet - position_ <= kReadOn) return true;
+    const auto& there = packets_.all[static_cast<size_t>(packet)];
+    position_ = -1;
+    return input_.seek(there.dts == AV_NOPTS_VALUE ? there.pts : there.dts);
+  }
+
+  Input& input_;
+  const Packets& packets_;
+  Collector& collector_;
+  const Owned<AVCodecContext> decoder_;
+  const bool skips_;
+  const Owned<AVPacket> packet_{av_packet_alloc()};
+  const Owned<AVFrame> picture_{av_frame_alloc()};
+  int64_t position_;  // of the packet that is read next; -1: not known
+};
+
+// Decodes what the frames `indices` need. False where the packets do not tell, or not the truth.
+bool decode_needed(Input& input, const Packets& packets, const std::vector<int64_t>& indices,
+                   Collector& collector) {
+  if (!packets.timed) return false;
+  std::vector<int64_t> pts;
+  for (const int64_t i : indices) {
+    pts.push_back(packets.all[static_cast<size_t>(packets.order[static_cast<size_t>(i)])].pts);
+  }
+  collector.want(std::move(pts));
+  RunDecoder decoder(input, packets, collector);
+  const auto runs = plan_runs(packets, indices);
+  return std::all_of(runs.begin(), runs.end(), [&](const Run& run) { return decoder.take(run); });
 }
 
 // Decodes everything, taking frames by their index, and says when each is shown: the road for files
@@ -185,16 +234,10 @@ Frames read_frames(const fs::path& path, const Request& request, Road road) {
   std::vector<int64_t> indices = sample_indices(times, request);
   require_frames(path, !indices.empty(), times, request);
   Collector collector(path, request, input.rotation());
-  if (packets.timed && road == Road::any) {
-    std::vector<int64_t> pts;
-    for (const int64_t i : indices) {
-      pts.push_back(packets.all[static_cast<size_t>(packets.order[static_cast<size_t>(i)])].pts);
-    }
-    collector.want(std::move(pts));
-    if (decode_runs(input, packets, plan_runs(packets, indices), collector)) {
-      return collector.finish(times, indices);
-    }
+  if (road != Road::full && decode_needed(input, packets, indices, collector)) {
+    return collector.finish(times, indices);
   }
+  VTR_ASSERT(road != Road::needed);
   // Mostly the first attempt does: there is a frame a packet.
   for (int attempt = 0; attempt < 2; ++attempt) {
     collector.want(indices);

@@ -7,7 +7,8 @@ namespace vtr::video {
 
 enum class Road {
   any,
-  full,  // decode everything and count the frames that come out
+  needed,  // decode what is needed, as the packets tell
+  full,    // decode everything and count the frames that come out
 };
 Frames read_frames(const fs::path& path, const Request& request, Road road);
 

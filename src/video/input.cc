@@ -12,6 +12,9 @@ namespace {
 // A demuxer that has nothing yet says so; one that says it so often in a row will never have it.
 constexpr int kMostRetries = 1000;
 
+// Of a picture; what a corrupt header states beyond it is refused before memory is asked for.
+constexpr int64_t kMostPixels = int64_t{1} << 27;
+
 // Formats that hold their data themselves: a playlist would have other files read, or waited for.
 constexpr const char* kFormats =
     "mov,matroska,avi,flv,asf,mpeg,mpegts,mpegvideo,ogg,rm,mxf,nut,dv,ivf,gif,h264,hevc,m4v,av1,"
@@ -62,7 +65,7 @@ Deadline::Deadline(const fs::path& path, double limit)
 void Deadline::check() const {
   if (!passed()) return;
   throw VideoError(Fault::too_slow,
-                   fmt::format("{}: not read within {} s (corrupt? else raise the time limit)",
+                   fmt::format("{}: not read within {} s (corrupt? else raise data.decode_seconds)",
                                path_.string(), limit_));
 }
 
@@ -142,6 +145,7 @@ Owned<AVCodecContext> Input::decoder() const {
   bool opened = context && avcodec_parameters_to_context(context.get(), stream_->codecpar) >= 0;
   if (opened) {
     context->thread_count = 1;
+    context->max_pixels = kMostPixels;
     context->pkt_timebase = stream_->time_base;
     opened = avcodec_open2(context.get(), codec, nullptr) >= 0;
   }

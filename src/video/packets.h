@@ -20,10 +20,10 @@ struct Packets {
   std::vector<Packet> all;      // in decoding order
   std::vector<int64_t> by_pts;  // of `all`, ascending
   std::vector<int64_t> order;   // the packet of each frame in the order they are shown
-  bool stamped = false;         // every packet has a time
-  bool timed = false;           // and one of its own, by which it is known
-  // The packet of that time, or -1; of `timed` packets.
-  int64_t find(int64_t pts) const;
+  bool stamped = false;         // the file says of every packet when it is shown
+  bool timed = false;           // that is known, and each has a time of its own
+  // Which packet this is, or -1; of `timed` packets.
+  int64_t find(const AVPacket& packet) const;
 };
 
 // Reads `input` to its end.

@@ -172,7 +172,7 @@ TEST_F(TrainLoaderTest, ABrokenVideoStopsTheRun) {
   break_video(2);
   auto loader = train(13);
   test::expect_error([&] { loader.next(); }, "video '2': ");
-  test::expect_error([&] { loader.next(); }, "broken.mp4: no video stream");
+  test::expect_error([&] { loader.next(); }, "broken.mp4: cannot be read as a video");
   test::expect_error([&] { loader.next(); }, "data.on_error=skip");
 }
 
