@@ -30,9 +30,9 @@ Finding fault(video::Fault kind, const fs::path& path) {
           true};
 }
 
-// Frames in the part of the file that is meant.
+// Frames in the part of the file that is meant; of the whole file where no rate is stated.
 int64_t frames_of(const video::Info& info, const Record& record) {
-  if (record.end <= 0 && record.start <= 0) return info.frames;
+  if (info.fps <= 0 || (record.end <= 0 && record.start <= 0)) return info.frames;
   const double end = record.end > 0 ? std::min(record.end, info.seconds) : info.seconds;
   return std::llround(std::max(0.0, end - record.start) * info.fps);
 }
@@ -124,7 +124,7 @@ SplitCheck summary(const std::string& split, const Manifest& manifest, const std
   return result;
 }
 
-// Videos of `later` that an earlier split has, by id or by file and part.
+// Finds videos that an earlier split has too, by id or by file and part.
 class Seen {
  public:
   std::optional<Finding> meet(const Record& video, const std::string& split) {
