@@ -182,8 +182,10 @@ struct FeatureStore::Impl {
   Tensor needed(const models::TensorMap& tensors, const std::string& name,
                 const StoredSplit& split) const {
     const Tensor tensor = find(tensors, name);
-    VTR_CHECK(tensor.defined(), "{}: {} has no '{}', which the head reads: vtr encode --{}",
-              folder.string(), split.name, name, name);
+    VTR_CHECK(tensor.defined(),
+              "{}: {} has no '{}', which the head reads: vtr encode with this "
+              "head writes them",
+              folder.string(), split.name, name);
     return tensor;
   }
 

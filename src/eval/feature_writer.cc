@@ -23,7 +23,7 @@ class Gathered {
   void add(const char* name, const Tensor& part) {
     if (part.defined()) parts_[name].push_back(part.to(torch::kCPU));
   }
-  // Joined, `halved` of them in `dtype`; throws Error where that is not finite.
+  // Joined, features in `dtype`; throws Error where that is not finite.
   models::TensorMap take(at::ScalarType dtype, const fs::path& path) {
     models::TensorMap tensors;
     for (const auto& [name, parts] : parts_) {
