@@ -206,7 +206,7 @@ TEST_F(FrameStoreTest, AFolderOfSomethingElseIsLeftAlone) {
 TEST_F(FrameStoreTest, AnUnreadableVideoStopsOrIsRecordedAndCounted) {
   manifest.videos[3].path = *videos / "text.mp4";
   test::expect_error([&] { pack_into(store()); }, "video 'v3': ");
-  test::expect_error([&] { pack_into(store()); }, "text.mp4: no video stream");
+  test::expect_error([&] { pack_into(store()); }, "text.mp4: cannot be read as a video");
   EXPECT_TRUE(fs::exists(store() / "frames_00000.jsonl")) << "the whole shard stays";
   settings.data.on_error = "skip";
   const auto packed = pack_into(store());
@@ -218,7 +218,7 @@ TEST_F(FrameStoreTest, AnUnreadableVideoStopsOrIsRecordedAndCounted) {
   EXPECT_EQ(loader.next()->pixels.size(0), 4);
   EXPECT_EQ(loader.skipped(), std::vector<int64_t>{3});
   settings.data.on_error = "stop";
-  test::expect_error([&] { evaluated(); }, "text.mp4: no video stream");
+  test::expect_error([&] { evaluated(); }, "text.mp4: cannot be read as a video");
 }
 
 TEST_F(FrameStoreTest, AStaleStoreIsRefusedByWhatDiffers) {

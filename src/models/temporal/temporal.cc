@@ -69,6 +69,7 @@ class Rotary final : public TemporalEncoding {
     const int64_t d = context.width / context.heads;
     VTR_CHECK(d % 2 == 0, "rotary positions need an even width per attention head, not {}", d);
   }
+  bool rotates() const override { return true; }
   Tensor rotated(const Tensor& x, const Tensor& positions) override {
     const Tensor pairs = x.unflatten(-1, {-1, 2});  // [M, T, H, d/2, 2]
     const Tensor even = pairs.select(-1, 0), odd = pairs.select(-1, 1);
