@@ -37,11 +37,11 @@ struct Pass {
   double seconds = 0;
 };
 
-// Every video once, as evaluation reads them, from the first batch asked for to the last.
+// Every video once, as evaluation reads them.
 Pass read_all(const data::Manifest& manifest, const data::LoaderSettings& settings, int64_t batch) {
   Pass pass;
-  data::VideoLoader loader(manifest, settings, batch);
   const auto start = Clock::now();
+  data::VideoLoader loader(manifest, settings, batch);
   while (const auto videos = loader.next()) {
     pass.videos += videos->pixels.size(0);
     pass.bytes += videos->pixels.numel();

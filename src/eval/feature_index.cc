@@ -151,7 +151,11 @@ std::string to_json(const Index& index) {
 std::string to_json(const std::vector<Item>& items) {
   Json list = Json::array();
   for (const auto& item : items) {
-    list.push_back({{"id", item.id}, {"bytes", item.bytes}, {"captions", item.captions}});
+    list.push_back({{"id", item.id},
+                    {"bytes", item.bytes},
+                    {"start", item.start},
+                    {"end", item.end},
+                    {"captions", item.captions}});
   }
   return list.dump(0, '\t', false, Json::error_handler_t::replace) + "\n";
 }
@@ -175,7 +179,8 @@ std::vector<Item> read_items(const fs::path& folder, const StoredSplit& split) {
   return read_json(path, text, [&](const Json& value) {
     std::vector<Item> items;
     for (const auto& item : value) {
-      items.push_back({item.at("id"), item.at("bytes"), item.at("captions")});
+      items.push_back(
+          {item.at("id"), item.at("bytes"), item.at("start"), item.at("end"), item.at("captions")});
     }
     return items;
   });
@@ -186,7 +191,8 @@ std::vector<Item> items_of(const data::Manifest& manifest) {
   for (const auto& video : manifest.videos) {
     std::error_code none;
     const auto bytes = fs::file_size(video.path, none);
-    items.push_back({video.id, none ? 0 : static_cast<int64_t>(bytes), video.captions});
+    items.push_back(
+        {video.id, none ? 0 : static_cast<int64_t>(bytes), video.start, video.end, video.captions});
   }
   return items;
 }

@@ -19,7 +19,8 @@ constexpr const char* kIndexFile = "index.json";
 
 struct Item {
   std::string id;
-  int64_t bytes = 0;  // of its file; 0: there was none
+  int64_t bytes = 0;          // of its file; 0: there was none
+  double start = 0, end = 0;  // the part of it, seconds
   std::vector<std::string> captions;
 };
 

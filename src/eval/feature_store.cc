@@ -147,6 +147,10 @@ struct FeatureStore::Impl {
     VTR_CHECK(none || item.bytes == 0 || static_cast<int64_t>(bytes) == item.bytes,
               "{}: {} had {} bytes when its features were made, now it has {}; {}", folder.string(),
               record.path.string(), item.bytes, bytes, kInstead);
+    VTR_CHECK(record.start == item.start && record.end == item.end,
+              "{}: video '{}' was [{}, {}) s of its file when its features were made, now it is "
+              "[{}, {}); {}",
+              folder.string(), item.id, item.start, item.end, record.start, record.end, kInstead);
   }
 
   // Appends a split's rows; returns where they begin.

@@ -52,7 +52,7 @@ struct DataOptions {
   double decode_seconds = 60;
   std::string features;
   int64_t workers = 0;
-  int64_t prefetch_mb = 512;
+  int64_t prefetch_mb = 256;
   int64_t cache_mb = 0;
   std::string store;
   bool verify = true;
