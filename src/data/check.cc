@@ -17,7 +17,7 @@
 namespace vtr::data {
 namespace {
 
-constexpr int64_t kSmall = 32;  // resolution of pictures that nobody looks at
+constexpr int64_t kSmall = 32;  // resolution
 
 // A problem of one video, without its split and name.
 struct Finding {
@@ -72,15 +72,24 @@ class Examiner {
       return {};
     }
     const video::Info info = video::probe(record.path, limit_);
+    auto findings = told(info, record, video_.frames);
     if (depth_ == CheckDepth::decode) {
-      video::read_frames(record.path, {.frames = video_.frames,
-                                       .resolution = kSmall,
-                                       .sampling = "uniform_ends",
-                                       .start = record.start,
-                                       .end = record.end,
-                                       .time_limit = limit_});
+      if (const int64_t damaged = video::count_damage(record.path, limit_); damaged > 0) {
+        findings.push_back({"damaged", fmt::format("{}: {} of its {} packets", record.path.string(),
+                                                   damaged, info.frames)});
+      }
+      read(record);
     }
-    return told(info, record, video_.frames);
+    return findings;
+  }
+
+  // As evaluation will, of a size nobody looks at.
+  void read(const Record& record) const {
+    auto request = video_.evaluation(kSmall);
+    request.start = record.start;
+    request.end = record.end;
+    request.time_limit = limit_;
+    video::read_frames(record.path, request);
   }
 
   const double limit_;

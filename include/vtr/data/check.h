@@ -53,8 +53,8 @@ struct CheckReport {
 };
 
 // Reasons are the faults of vtr/video/probe.h and "unreadable" (fatal), and "zero fps", "short"
-// (fewer frames than video.frames), "in two splits" and "file in two splits" (told, not fatal).
-// Throws Error only for a data.root that is none.
+// (fewer frames than video.frames), "damaged" (by depth decode), "in two splits" and "file in two
+// splits" (told, not fatal). Throws Error only for a data.root that is none.
 CheckReport check(const DataOptions& data, const video::VideoOptions& video,
                   const CheckOptions& options);
 

@@ -46,4 +46,8 @@ struct Info {
 // all). `time_limit` in seconds, 0: none. Throws VideoError.
 Info probe(const fs::path& path, double time_limit = 0);
 
+// Decodes the whole file and returns how many of its packets the decoder finds damaged. It cannot
+// find all: changed bytes may stand for another picture. Throws VideoError.
+int64_t count_damage(const fs::path& path, double time_limit = 0);
+
 }  // namespace vtr::video
