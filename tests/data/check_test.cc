@@ -71,6 +71,21 @@ TEST(Check, EachBrokenFileHasItsReason) {
   EXPECT_EQ(quick.problems.size(), 2u);
 }
 
+// The pictures' bytes are overwritten, the file's own description is left.
+TEST(Check, DamageIsToldWhenEverythingIsDecoded) {
+  const Folder folder;
+  std::string bytes = read_file(folder.file(2));
+  const size_t pictures = bytes.find("mdat") + 4;
+  for (size_t i = pictures + 900; i < pictures + 1000; ++i) bytes[i] = static_cast<char>(~bytes[i]);
+  folder.dir.write("2.mp4", bytes);
+  EXPECT_TRUE(folder.run().problems.empty());
+  const auto report = folder.run(CheckDepth::decode);
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_EQ(report.problems[0].reason, "damaged");
+  EXPECT_EQ(report.problems[0].path, folder.file(2));
+  EXPECT_FALSE(report.shrinks());
+}
+
 TEST(Check, TheFixListLeavesOutWhatCannotBeUsedAndIsCounted) {
   Folder folder;
   fs::remove(folder.file(2));

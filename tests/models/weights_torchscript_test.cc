@@ -106,9 +106,9 @@ TEST_F(BlackBox, RefusesAHeadThatWantsMoreThanItGives) {
   torch::jit::Module plain("Plain");  // frames, no patches
   plain.define(
       "def forward(self, image: Tensor) -> Tensor:\n"
-      "  return torch.mean(torch.flatten(image, 2), [2]).repeat(1, 2)\n");
+      "  return torch.mean(torch.flatten(image, 2), [2]).repeat(1, 8)\n");
   plain.save((dir_ / "image.pt").string());
-  text_box(6).save((dir_ / "text.pt").string());
+  text_box(24).save((dir_ / "text.pt").string());
   EXPECT_EQ(test::error_of([&] { build("ts2"); }),
             "model.head: ts2 needs the features of every patch, which the encoders 'torchscript' "
             "do not give");
