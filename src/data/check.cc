@@ -41,7 +41,13 @@ std::vector<Finding> told(const video::Info& info, const Record& record, int64_t
   std::vector<Finding> findings;
   const std::string file = record.path.string();
   if (info.fps <= 0) findings.push_back({"zero fps", file + ": no frame rate is stated"});
-  if (const int64_t frames = frames_of(info, record); frames < wanted) {
+  if (record.start >= info.seconds && record.start > 0) {
+    findings.push_back({video::fault_name(video::Fault::no_frames),
+                        fmt::format("{}: no frame from {} s on, it ends at {:.2f} s (check the "
+                                    "annotation)",
+                                    file, record.start, info.seconds),
+                        true});
+  } else if (const int64_t frames = frames_of(info, record); frames < wanted) {
     findings.push_back({"short", fmt::format("{}: {} frames, and video.frames is {}: the last is "
                                              "repeated",
                                              file, frames, wanted)});
@@ -74,11 +80,11 @@ class Examiner {
     const video::Info info = video::probe(record.path, limit_);
     auto findings = told(info, record, video_.frames);
     if (depth_ == CheckDepth::decode) {
-      if (const int64_t damaged = video::count_damage(record.path, limit_); damaged > 0) {
+      read(record);
+      if (const int64_t damaged = video::count_damage(record.path); damaged > 0) {
         findings.push_back({"damaged", fmt::format("{}: {} of its {} packets", record.path.string(),
                                                    damaged, info.frames)});
       }
-      read(record);
     }
     return findings;
   }

@@ -31,7 +31,8 @@ FrameReader::FrameReader(const Manifest& manifest, const LoaderSettings& setting
       cacheable_(options_.cache_mb > 0 && !video::is_random(request_)),
       store_(settings.store),
       room_(options_.cache_mb << 20) {
-  if (store_ && settings.read_frames) places_ = store_->match(manifest, request_);
+  if (store_ && settings.read_frames)
+    places_ = store_->match(manifest, request_, options_.on_error == "skip");
 }
 
 VideoBatch FrameReader::make_batch(int64_t videos) const {
@@ -72,6 +73,11 @@ bool FrameReader::read(int64_t video, uint64_t seed, const VideoBatch& batch, in
   }
   if (fresh) log::warn("[data] skipped: {}", why);
   return false;
+}
+
+int64_t FrameReader::skipped() const {
+  const std::lock_guard lock(mutex_);
+  return std::ssize(broken_);
 }
 
 void FrameReader::read_into(int64_t video, uint64_t seed, const FrameSlot& out) {

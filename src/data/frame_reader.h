@@ -35,6 +35,7 @@ class FrameReader {
   // it.
   bool read(int64_t video, uint64_t seed, const VideoBatch& batch, int64_t row);
   const video::Request& request() const { return request_; }
+  int64_t skipped() const;  // videos that could not be read so far
   // Batches of so many videos to have in flight at once: as many as data.prefetch_mb holds.
   size_t ahead(int64_t videos) const;
 
@@ -51,7 +52,7 @@ class FrameReader {
   const bool pin_, cacheable_;
   const std::shared_ptr<const FrameStore> store_;  // or null
   std::vector<int64_t> places_;                    // in it, of each video
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   int64_t room_;  // bytes left of the cache
   std::unordered_map<int64_t, FramesPtr> cache_;
   std::set<int64_t> broken_;

@@ -72,13 +72,16 @@ Manifest read_whole(const DataOptions& options, Split split, uint64_t seed) {
                              : part(train, taken, false, "");
 }
 
-// The ids of a list: what is before the first tab of each line, but for comments.
+// The ids of a list: what is before the first tab of each line. A line with # in front and no tab
+// is a comment.
 std::unordered_set<std::string> read_skip_list(const fs::path& path) {
   std::istringstream in(read_file(path));
   std::unordered_set<std::string> ids;
   for (std::string line; std::getline(in, line);) {
-    line.erase(line.find_last_not_of(" \t\r") + 1);
-    if (!line.empty() && line[0] != '#') ids.insert(line.substr(0, line.find('\t')));
+    if (line.ends_with('\r')) line.pop_back();
+    const size_t tab = line.find('\t');
+    const bool comment = line.starts_with('#') && tab == std::string::npos;
+    if (!line.empty() && !comment) ids.insert(line.substr(0, tab));
   }
   return ids;
 }

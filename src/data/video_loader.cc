@@ -14,6 +14,12 @@ struct Read {
   std::vector<int64_t> skipped;  // of the manifest
 };
 
+// Each video is read once.
+LoaderSettings without_cache(LoaderSettings settings) {
+  settings.data.cache_mb = 0;
+  return settings;
+}
+
 }  // namespace
 
 struct VideoLoader::Impl {
@@ -23,7 +29,7 @@ struct VideoLoader::Impl {
         position(part(settings.rank, settings.world)),
         last(part(settings.rank + 1, settings.world)),
         seed(settings.seed),
-        reader(manifest, settings, settings.request(Split::test)),
+        reader(manifest, without_cache(settings), settings.request(Split::test)),
         pool(settings.data.workers) {}
 
   int64_t part(int64_t rank, int64_t world) const {

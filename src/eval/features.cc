@@ -37,7 +37,8 @@ std::vector<int64_t> counting(int64_t n) {
 Encoding with_training_frames(Encoding encoding) {
   auto& options = encoding.loader.video;
   VTR_CHECK(options.train_flip == 0 && !options.train_jitter.any(),
-            "video.train_flip, video.train_jitter: features would change from pass to pass");
+            "video.train_flip, video.train_jitter: features would change from pass to pass "
+            "(video.train_flip=0 leaves the first out)");
   options.sampling = options.train_sampling;
   options.crop = options.train_crop;
   return encoding;
@@ -100,6 +101,7 @@ data::Manifest without(const data::Manifest& manifest, const std::vector<int64_t
   const std::set<int64_t> gone(videos.begin(), videos.end());
   data::Manifest rest = manifest;
   rest.videos.clear();
+  rest.skipped += static_cast<int64_t>(gone.size());
   for (size_t v = 0; v < manifest.videos.size(); ++v) {
     if (!gone.contains(static_cast<int64_t>(v))) rest.videos.push_back(manifest.videos[v]);
   }

@@ -2,6 +2,7 @@
 
 #include "vtr/core/error.h"
 #include "vtr/core/hash.h"
+#include "vtr/data/frame_store.h"
 
 #include <algorithm>
 
@@ -52,13 +53,23 @@ std::string differs(const std::string& name, const std::string* there, const std
 Fingerprint image_fingerprint(const Encoding& encoding, const std::string& weights) {
   config::Node video(YAML::NodeType::Map);
   for (const auto& option : config::write(encoding.loader.video)) {
-    // The training's stand in their places (with_training_frames) or do not count.
-    if (!option.first.Scalar().starts_with("train_")) video[option.first] = option.second;
+    // The training's stand in their places (with_training_frames) or do not count, and the rate
+    // counts for its rule alone.
+    const std::string& name = option.first.Scalar();
+    const bool counts = name != "fps" || encoding.loader.video.sampling == "fps";
+    if (counts && !name.starts_with("train_")) video[option.first] = option.second;
   }
   Fingerprint parts = {{"the image tower", weights}};
   add_choice(parts, "model.encoder", encoding.encoder_choice);
   add_options(parts, "video", video);
   parts.emplace_back("the resolution", std::to_string(encoding.loader.resolution));
+  if (const auto& store = encoding.loader.store) {  // one that gives other bits than decoding does
+    const auto& spec = store->spec();
+    if (spec.format != "raw" || spec.resolution != encoding.loader.resolution) {
+      parts.emplace_back("data.store", fmt::format("{} {}, {} {}", spec.format, spec.quality,
+                                                   spec.crop, spec.resolution));
+    }
+  }
   return parts;
 }
 

@@ -54,14 +54,13 @@ Tensor duplicate_pairs(const Tensor& video_index) {
 struct Trainer::Impl {
   Impl(const Parts& given, const fs::path& folder)
       : parts(given),
+        train(given.train),
         options(given.options),
         run(folder),
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
-        loss(losses::make_loss(given.options.loss)),
-        steps_per_epoch(data::TrainLoader::steps_per_epoch(given.train, given.encoding.loader.data,
-                                                           options.batch)),
-        total(options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch) {
+        loss(losses::make_loss(given.options.loss)) {
+    count_steps();
     if (given.from) go_on(*given.from);
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
@@ -80,15 +79,18 @@ struct Trainer::Impl {
   models::VideoState videos(const data::Batch& batch);
   bool validate();
   void checkpoint(bool best);
+  void count_steps();
+  void leave_out_unreadable();
   int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
 
   Parts parts;
+  data::Manifest train;  // without the videos that have no features
   TrainOptions options;
   fs::path run;
   int64_t frozen;  // parameters, as values
   AdamW optimizer;
   losses::Loss loss;
-  int64_t steps_per_epoch, total;
+  int64_t steps_per_epoch = 0, total = 0;
   TrainState state;
   double last_loss = 0;
   int64_t saved = 0;                                     // the step of the last checkpoint
@@ -98,19 +100,18 @@ struct Trainer::Impl {
 
 Outcome Trainer::Impl::loop() {
   if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
+  if (options.encode_once && !features && state.step < total) encode_features();
+  if (features) log::info("[train] {}", features->describe());
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
   if (state.step >= total) return Outcome::finished;
   metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
   validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
   const StopSignals signals;
-  if (options.encode_once && !features) encode_features();
-  if (features) log::info("[train] {}", features->describe());
   auto settings = parts.encoding.loader;
   settings.read_frames = !features;
   settings.read_texts = !features || !features->has_texts();
-  data::TrainLoader loader(features ? eval::without(parts.train, features->skipped()) : parts.train,
-                           parts.encoding.tokenizer, settings, options.batch, state.step);
+  data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
   report::Progress progress("train", "steps", total, state.step);
   parts.encoding.model.train();
   while (state.step < total && !stop_asked) {
@@ -119,15 +120,29 @@ Outcome Trainer::Impl::loop() {
     const double wait = loader.waited() - waited;
     auto record = step(batch);
     record.emplace_back("data_wait", wait);
+    record.emplace_back("skipped", train.skipped + loader.skipped());
     metrics->add(record);
     progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
     const bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
   }
+  if (const int64_t skipped = train.skipped + loader.skipped(); skipped > 0)
+    log::warn("[train] {} videos were skipped", skipped);
   if (state.step >= total) return Outcome::finished;
   if (saved != state.step) checkpoint(false);
   return Outcome::stopped;
+}
+
+void Trainer::Impl::count_steps() {
+  steps_per_epoch =
+      data::TrainLoader::steps_per_epoch(train, parts.encoding.loader.data, options.batch);
+  total = options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch;
+}
+
+void Trainer::Impl::leave_out_unreadable() {
+  train = eval::without(train, features->skipped());
+  count_steps();
 }
 
 void Trainer::Impl::go_on(const Checkpoint& from) {
@@ -157,6 +172,7 @@ void Trainer::Impl::open_features() {
   eval::FeatureStore store(parts.encoding);
   features = store.open(eval::with_training_frames(parts.encoding), parts.train, texts);
   if (!parts.val.videos.empty()) val_features = store.open(parts.encoding, parts.val, texts);
+  leave_out_unreadable();
 }
 
 void Trainer::Impl::encode_features() {
@@ -166,6 +182,7 @@ void Trainer::Impl::encode_features() {
   if (!parts.val.videos.empty()) {
     val_features = eval::encode_split(parts.encoding, parts.val, reads_texts());
   }
+  leave_out_unreadable();
 }
 
 models::TextState Trainer::Impl::texts(const data::Batch& batch) {

@@ -173,6 +173,8 @@ Geometry random_geometry(int64_t height, int64_t width, int64_t resolution, Rng&
 }
 
 Geometry geometry_of(int64_t height, int64_t width, const Request& request) {
+  VTR_CHECK(request.crop != "whole" || std::max(height, width) <= 16 * std::min(height, width),
+            "a picture of {} x {} is too long to be kept whole", width, height);
   Rng crop(derive(request.seed, "crop"));
   Geometry geometry = request.crop == "whole" ? whole_geometry(height, width, request.resolution)
                       : request.crop == "center"

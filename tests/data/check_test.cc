@@ -86,6 +86,22 @@ TEST(Check, DamageIsToldWhenEverythingIsDecoded) {
   EXPECT_FALSE(report.shrinks());
 }
 
+TEST(Check, APartBeyondTheEndIsOfNoUse) {
+  Folder folder;
+  folder.dir.write("data.jsonl",
+                   "{\"video\": \"0.mp4\", \"caption\": \"x\", \"split\": \"train\"}\n"
+                   "{\"video\": \"1.mp4\", \"id\": \"#late\", \"caption\": \"x\", \"split\": "
+                   "\"train\", \"start\": 100, \"end\": 101}\n");
+  folder.options.test = "train";
+  const auto report = folder.run();
+  EXPECT_TRUE(report.shrinks());
+  ASSERT_FALSE(report.problems.empty());
+  EXPECT_EQ(report.problems[0].reason, "no frames");
+  folder.dir.write("skip.txt", "# a remark\n" + report.fix_list());
+  folder.options.skip_list = (folder.dir / "skip.txt").string();
+  EXPECT_FALSE(folder.run().shrinks()) << "an id may begin with #";
+}
+
 TEST(Check, TheFixListLeavesOutWhatCannotBeUsedAndIsCounted) {
   Folder folder;
   fs::remove(folder.file(2));

@@ -104,7 +104,9 @@ class FrameStore {
   const StoreSpec& spec() const;
   // The place in the store of each video of a manifest. Throws Error naming what differs: the
   // sampling, the crop, the resolution, a video that is not in the store or has changed since.
-  std::vector<int64_t> match(const Manifest& manifest, const video::Request& request) const;
+  // With skip_unreadable false, one that could not be read when it was packed is an Error too.
+  std::vector<int64_t> match(const Manifest& manifest, const video::Request& request,
+                             bool skip_unreadable) const;
   // The frames of the video at `place`, as `request` samples and crops them, into `out`. Equal to
   // what decoding gives bit for bit, except: JPEG; random sampling of a video with more frames than
   // are stored, which picks among those; a crop of whole frames stored at another resolution, and

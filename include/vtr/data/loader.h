@@ -67,8 +67,9 @@ class TrainLoader {
               const LoaderSettings& settings, int64_t batch, int64_t first_step);
   ~TrainLoader();
   static int64_t steps_per_epoch(const Manifest& manifest, const DataOptions& data, int64_t batch);
-  Batch next();           // throws the Error of a video in it, which names the video
-  double waited() const;  // seconds that `next` has waited for the workers, in all
+  Batch next();             // throws the Error of a video in it, which names the video
+  double waited() const;    // seconds that `next` has waited for the workers, in all
+  int64_t skipped() const;  // videos that could not be read so far, with data.on_error: skip
 
  private:
   struct Impl;

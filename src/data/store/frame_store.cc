@@ -89,8 +89,8 @@ FrameStore::FrameStore(const fs::path& folder, bool verify)
 FrameStore::~FrameStore() = default;
 const StoreSpec& FrameStore::spec() const { return impl_->spec; }
 
-std::vector<int64_t> FrameStore::match(const Manifest& manifest,
-                                       const video::Request& request) const {
+std::vector<int64_t> FrameStore::match(const Manifest& manifest, const video::Request& request,
+                                       bool skip_unreadable) const {
   const std::string why = refusal(impl_->spec, request);
   VTR_CHECK(why.empty(), "data.store: {}: {}", impl_->folder.string(), why);
   if (impl_->spec.crop == "whole" && impl_->spec.resolution != request.resolution)
@@ -104,7 +104,13 @@ std::vector<int64_t> FrameStore::match(const Manifest& manifest,
       missing.push_back(record.id);
       continue;
     }
-    impl_->check_same(impl_->places[found->second].entry, record);
+    const auto& entry = impl_->places[found->second].entry;
+    impl_->check_same(entry, record);
+    VTR_CHECK(
+        skip_unreadable || entry.error.empty(),
+        "data.store: {}: video '{}': {} (when it was packed); or go on without such videos by "
+        "data.on_error=skip",
+        impl_->folder.string(), entry.id, entry.error);
     places.push_back(static_cast<int64_t>(found->second));
   }
   VTR_CHECK(missing.empty(), "data.store: {}: {} of the {} videos of {} are not in it ({}, ...)",
