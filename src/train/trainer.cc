@@ -1,6 +1,7 @@
 #include "vtr/train/trainer.h"
 
 #include "optimizer.h"
+#include "step.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
@@ -44,11 +45,6 @@ class StopSignals {
   }
 };
 
-// True off the diagonal where two pairs of the batch show the same video.
-Tensor duplicate_pairs(const Tensor& video_index) {
-  return video_index.unsqueeze(0).eq(video_index.unsqueeze(1)).fill_diagonal_(false);
-}
-
 }  // namespace
 
 struct Trainer::Impl {
@@ -59,7 +55,7 @@ struct Trainer::Impl {
         run(folder),
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
-        loss(losses::make_loss(given.options.loss)) {
+        pass(given.encoding.model, given.options) {
     count_steps();
     if (given.from) go_on(*given.from);
     if (stored() || options.encode_once) check_features();
@@ -68,15 +64,14 @@ struct Trainer::Impl {
 
   Outcome loop();
   report::Record step(const data::Batch& batch);
-  double backward(const Tensor& value);
+  double clip();
   void go_on(const Checkpoint& from);
+  bool scaled() const { return options.precision == "fp16"; }
   bool stored() const { return !parts.encoding.loader.data.features.empty(); }
   bool reads_texts() const;
   void check_features() const;
   void open_features();
   void encode_features();
-  models::TextState texts(const data::Batch& batch);
-  models::VideoState videos(const data::Batch& batch);
   bool validate();
   void checkpoint(bool best);
   void count_steps();
@@ -89,7 +84,7 @@ struct Trainer::Impl {
   fs::path run;
   int64_t frozen;  // parameters, as values
   AdamW optimizer;
-  losses::Loss loss;
+  Step pass;
   int64_t steps_per_epoch = 0, total = 0;
   TrainState state;
   double last_loss = 0;
@@ -101,7 +96,10 @@ struct Trainer::Impl {
 Outcome Trainer::Impl::loop() {
   if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
   if (options.encode_once && !features && state.step < total) encode_features();
-  if (features) log::info("[train] {}", features->describe());
+  if (features) {
+    pass.read(&*features);
+    log::info("[train] {}", features->describe());
+  }
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
   if (state.step >= total) return Outcome::finished;
@@ -185,45 +183,19 @@ void Trainer::Impl::encode_features() {
   leave_out_unreadable();
 }
 
-models::TextState Trainer::Impl::texts(const data::Batch& batch) {
-  auto& model = parts.encoding.model;
-  const auto wanted = model.head().wants();
-  if (features && features->has_texts()) {
-    return model.head().text(
-        models::to(features->texts(batch.caption_index, wanted.padding), model.device()));
-  }
-  return model.head().text(
-      model.encode_text(batch.text.ids, batch.text.mask, options.precision, wanted));
-}
-
-models::VideoState Trainer::Impl::videos(const data::Batch& batch) {
-  auto& model = parts.encoding.model;
-  if (features) {
-    return model.head().video(models::to(features->videos(batch.video_index), model.device()));
-  }
-  const auto& [pixels, mask, times] = batch.video;
-  return model.head().video(
-      model.encode_video(pixels, mask, times, options.precision, model.head().wants()));
-}
-
 // One update. What is random in it (dropout) is a function of the seed and the step.
 report::Record Trainer::Impl::step(const data::Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
   torch::manual_seed(
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
-  auto& model = parts.encoding.model;
-  const auto text = texts(batch);
-  const auto video = videos(batch);
-  const Tensor sim = model.head().score(text, video);  // [B, B]
-  const Tensor scale = model.encoders().logit_scale();
-  Tensor value = loss({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
-  if (const Tensor more = model.head().penalty(text, video); more.defined()) value = value + more;
-  last_loss = value.item<double>();
+  optimizer.zero_grad();
+  last_loss = pass.backward(batch, scaled() ? state.loss_scale : 1).item<double>();
   VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
             state.step + 1, last_loss);
-  const double norm = backward(value);
+  const double norm = clip();
   const double factor = schedule_factor(options, state.step, total);
   if (std::isfinite(norm)) optimizer.step(factor);
+  const Tensor scale = parts.encoding.model.encoders().logit_scale();
   {
     const torch::NoGradGuard no_grad;
     scale.clamp_max_(kMaxLogitScale);
@@ -241,24 +213,19 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
           {"seconds", seconds}};
 }
 
-// Gradients of the loss, clipped to clip_norm; returns their norm before clipping. In fp16 they are
-// scaled up on the way; a norm that overflows skips the update and halves the scale, which doubles
-// every kScaleSteps.
-double Trainer::Impl::backward(const Tensor& value) {
-  const bool scaled = options.precision == "fp16";
-  optimizer.zero_grad();
-  VTR_CHECK(value.requires_grad(), "nothing to train: every parameter is frozen or unused");
-  (scaled ? value * state.loss_scale : value).backward();
+// Clips the gradients to clip_norm; returns their norm before. In fp16 they come scaled up; a norm
+// that overflows skips the update and halves the scale, which doubles every kScaleSteps.
+double Trainer::Impl::clip() {
   const auto gradients = optimizer.gradients();
-  if (scaled) at::_foreach_mul_(gradients, 1 / state.loss_scale);
+  if (scaled()) at::_foreach_mul_(gradients, 1 / state.loss_scale);
   const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
   if (!std::isfinite(norm)) {
-    VTR_CHECK(scaled && state.loss_scale > 1,
+    VTR_CHECK(scaled() && state.loss_scale > 1,
               "step {}: a gradient is not finite (the last checkpoint is kept)", state.step + 1);
     state.loss_scale /= 2;
     return norm;
   }
-  if (scaled && (state.step + 1) % kScaleSteps == 0) state.loss_scale *= 2;
+  if (scaled() && (state.step + 1) % kScaleSteps == 0) state.loss_scale *= 2;
   if (options.clip_norm > 0 && norm > options.clip_norm) {
     at::_foreach_mul_(gradients, options.clip_norm / (norm + 1e-6));
   }
