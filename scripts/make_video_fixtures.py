@@ -6,8 +6,9 @@ tests/video/golden_frames_test.cc; written to tests/fixtures/video/golden/.
   build/bench/bin/python scripts/make_video_fixtures.py
 
 (Made with PyAV 18.1.0, which carries its own FFmpeg, and Pillow 13.0.0.) golden.txt has a line for
-each file and rule: the indices of 6 frames, and their seconds since the first. FILE.bin has the
-pixels of the `uniform` ones, [6, 3, 16, 16].
+each file and rule: the indices of 6 frames, and their seconds since the first, or since 0.55 where
+the rule is `segment`: `uniform` of [0.55, 1.45) s. FILE.bin has the pixels of the `uniform` ones and
+then of the segment's, [<= 12, 3, 24, 24].
 """
 import fractions
 import pathlib
@@ -21,7 +22,8 @@ from PIL import Image
 from make_pixel_fixtures import clip_preprocess
 
 OUT = pathlib.Path(__file__).resolve().parent.parent / "tests/fixtures/video/golden"
-WIDTH, HEIGHT, FRAMES, SIZE, FPS = 64, 48, 6, 16, 4
+WIDTH, HEIGHT, FRAMES, SIZE, FPS = 64, 48, 6, 24, 4
+SEGMENT = 0.55, 1.45
 
 
 def picture(i, width, height, channels=3):
@@ -181,6 +183,15 @@ def rule_indices(rule, seconds, rate):
     return each_second[taken].tolist()
 
 
+def segment_indices(seconds, rate):
+    """Of the frames that begin in SEGMENT; between two of them the earlier one is on show."""
+    start, end = SEGMENT
+    inside = [i for i, t in enumerate(seconds) if start <= t < end]
+    if not inside and start < seconds[-1] + 1 / rate:
+        inside = [max(i for i, t in enumerate(seconds) if t <= start)]
+    return [inside[i] for i in middles(len(inside), min(len(inside), FRAMES))]
+
+
 def main():
     OUT.mkdir(parents=True, exist_ok=True)
     make_files()
@@ -190,13 +201,16 @@ def main():
             continue
         frames, rate = decode(path)
         seconds = [t for t, _ in frames]
-        for rule in ("uniform", "uniform_ends", "xpool", "fps", "clip4clip"):
-            indices = rule_indices(rule, seconds, rate)
+        pixels = []
+        for rule in ("uniform", "segment", "uniform_ends", "xpool", "fps", "clip4clip"):
+            segment = rule == "segment"
+            indices = segment_indices(seconds, rate) if segment else rule_indices(rule, seconds, rate)
+            since = SEGMENT[0] if segment else 0
             lines.append(" ".join([path.name, rule, str(len(indices)), *map(str, indices),
-                                   *(f"{seconds[i]:.4f}" for i in indices)]))
-            if rule == "uniform":
-                pixels = [clip_preprocess(frames[i][1], SIZE).transpose(2, 0, 1) for i in indices]
-                (OUT / f"{path.name}.bin").write_bytes(np.stack(pixels).tobytes())
+                                   *(f"{seconds[i] - since:.4f}" for i in indices)]))
+            if segment or rule == "uniform":
+                pixels += [clip_preprocess(frames[i][1], SIZE).transpose(2, 0, 1) for i in indices]
+        (OUT / f"{path.name}.bin").write_bytes(np.stack(pixels).tobytes())
     (OUT / "golden.txt").write_text("\n".join(lines) + "\n")
     print(f"{sum(p.stat().st_size for p in OUT.iterdir())} bytes in {OUT}")
 

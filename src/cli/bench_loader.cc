@@ -33,7 +33,7 @@ double median(std::vector<double> values) {
 }
 
 struct Pass {
-  int64_t videos = 0, bytes = 0;  // bytes: of the frames handed on
+  int64_t videos = 0, skipped = 0, bytes = 0;  // bytes: of the frames handed on
   double seconds = 0;
 };
 
@@ -47,6 +47,8 @@ Pass read_all(const data::Manifest& manifest, const data::LoaderSettings& settin
     pass.bytes += videos->pixels.numel();
   }
   pass.seconds = seconds_since(start);
+  pass.skipped = std::ssize(loader.skipped());
+  VTR_CHECK(pass.videos > 0, "{}: no video can be read", manifest.name);
   return pass;
 }
 
@@ -69,7 +71,8 @@ int bench_loader(const Flags& flags) {
   auto experiment = read_experiment(flags.config, flags.overrides);
   resolve_inputs(experiment, /*read_weights=*/true);
   auto settings = loader_settings(experiment, *build_model(experiment, /*load_weights=*/false));
-  const auto manifest = data::read_split(experiment.data, split_named(flags.split), settings.seed);
+  const auto manifest =
+      data::read_split(experiment.data, data::split_named(flags.split), settings.seed);
   const bool packed = settings.store != nullptr;
   std::vector<double> rates, plain;
   double first_rate = 0;
@@ -91,6 +94,7 @@ int bench_loader(const Flags& flags) {
   const double bytes = rate * static_cast<double>(pass.bytes) / static_cast<double>(pass.videos);
   report::Record record = {{"source", std::string(packed ? "store" : "decode")},
                            {"videos", pass.videos},
+                           {"skipped", std::ssize(manifest.skipped) + pass.skipped},
                            {"frames", settings.video.frames},
                            {"resolution", settings.resolution},
                            {"first_pass_videos_per_second", first_rate},
@@ -116,7 +120,9 @@ int bench_loader(const Flags& flags) {
 Action add_bench_loader(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
-  app.add_option("--split", flags->split, "train, val or test")->capture_default_str();
+  app.add_option("--split", flags->split, "train, val or test")
+      ->check(CLI::IsMember({"train", "val", "test"}))
+      ->capture_default_str();
   app.add_option("--batch", flags->batch, "videos")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

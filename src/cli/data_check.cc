@@ -19,7 +19,7 @@ constexpr size_t kNamed = 3;  // problems of a kind that are printed in full
 
 struct Flags : ConfigFlags {
   std::string json, fix_list;
-  bool quick = false, decode = false;
+  bool quick = false, decode = false, strict = false;
 };
 
 // "as published", or why not known.
@@ -65,6 +65,11 @@ std::string notes_text(const data::CheckReport& report) {
     if (!split.error.empty()) text += fmt::format("{}: {}\n", split.split, split.error);
     for (const auto& note : split.notes) text += fmt::format("{}: {}\n", split.split, note);
   }
+  if (!report.unknown.empty()) {
+    text +=
+        fmt::format("data.skip_list: {} of its ids are in no split ({}{})\n", report.unknown.size(),
+                    report.unknown.front(), report.unknown.size() > 1 ? ", ..." : "");
+  }
   return text.empty() ? "" : "\n" + text;
 }
 
@@ -87,6 +92,7 @@ std::string problems_text(const data::CheckReport& report) {
 
 std::string to_json(const data::CheckReport& report) {
   nlohmann::ordered_json json = {{"shrinks", report.shrinks()},
+                                 {"unknown_skipped_ids", report.unknown},
                                  {"splits", nlohmann::json::array()},
                                  {"problems", nlohmann::json::array()}};
   for (const auto& split : report.splits) {
@@ -134,7 +140,8 @@ int check(const Flags& flags) {
   data::CheckOptions options{.depth = flags.quick    ? data::CheckDepth::files
                                       : flags.decode ? data::CheckDepth::decode
                                                      : data::CheckDepth::open,
-                             .seed = static_cast<uint64_t>(experiment.train.seed)};
+                             .seed = static_cast<uint64_t>(experiment.train.seed),
+                             .strict = flags.strict};
   options.progress = [&](int64_t total) {
     if (!progress) progress.emplace("check", "videos", total);
     progress->advance(1);
@@ -163,7 +170,9 @@ Action add_data_check(CLI::App& app) {
   app.add_option("--fix-list", flags->fix_list,
                  "write the videos that cannot be used there, for data.skip_list");
   app.add_flag("--quick", flags->quick, "only look whether the files are there");
-  app.add_flag("--decode", flags->decode, "decode every file to its end");
+  auto* decode = app.add_flag("--decode", flags->decode, "decode every file to its end");
+  app.add_flag("--strict", flags->strict, "count damaged files that can be decoded as unusable")
+      ->needs(decode);
   return [flags] { return check(*flags); };
 }
 

@@ -25,10 +25,17 @@ int pack(const Flags& flags) {
   const auto settings =
       loader_settings(experiment, *build_model(experiment, /*load_weights=*/false));
   std::vector<data::PackPart> parts;
+  int64_t listed = 0;  // in data.skip_list
   for (const auto& name : flags.splits) {
-    const auto split = split_named(name);
+    const auto split = data::split_named(name);
     auto manifest = data::read_split(experiment.data, split, settings.seed);
-    if (!manifest.videos.empty()) parts.push_back({std::move(manifest), settings.request(split)});
+    if (manifest.videos.empty()) {  // there is no validation split
+      VTR_CHECK(flags.splits.size() > 1,
+                "--split {}: the configuration has none (data.val, data.val_fraction)", name);
+      continue;
+    }
+    listed += std::ssize(manifest.skipped);
+    parts.push_back({std::move(manifest), settings.request(split)});
   }
   std::optional<report::Progress> progress;
   const auto packed = data::pack(parts, flags.options.read(), experiment.data, flags.out,
@@ -38,23 +45,17 @@ int pack(const Flags& flags) {
                                    progress->advance(1);
                                  });
   progress.reset();
-  const size_t unreadable = packed.unreadable.size();
+  const int64_t unreadable = std::ssize(packed.unreadable);
   if (unreadable > 0)
     log::warn("[data] {} videos could not be read: {}{}", unreadable, packed.unreadable.front(),
               unreadable > 1 ? ", ..." : "");
   log::info("[data] {}: {} videos, {} skipped, {:.1f} MB; read it by data.store={}", flags.out,
-            packed.videos, unreadable, static_cast<double>(packed.bytes) / (1 << 20), flags.out);
+            packed.videos, listed + unreadable, static_cast<double>(packed.bytes) / (1 << 20),
+            flags.out);
   return 0;
 }
 
 }  // namespace
-
-data::Split split_named(const std::string& name) {
-  if (name == "train") return data::Split::train;
-  if (name == "val") return data::Split::val;
-  VTR_CHECK(name == "test", "--split: '{}' is not one of train, val, test", name);
-  return data::Split::test;
-}
 
 Action add_data_pack(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
@@ -63,6 +64,7 @@ Action add_data_pack(CLI::App& app) {
   app.add_option("--out", flags->out, "folder of the store; goes on with one that is not whole")
       ->required();
   app.add_option("--split", flags->splits, "train, val, test; each as it samples and crops")
+      ->check(CLI::IsMember({"train", "val", "test"}))
       ->capture_default_str();
   flags->options.add(app);
   return [flags] { return pack(*flags); };

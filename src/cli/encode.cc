@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+#include "splits.h"
 #include "subject.h"
 
 #include "vtr/core/error.h"
@@ -19,15 +20,14 @@ struct Flags : ConfigFlags {
 
 // "train", "val" and "test" are the configuration's, any other name a test split's.
 eval::SplitToEncode read(Experiment e, const std::string& name, const Loaded& loaded) {
-  const bool train = name == "train";
-  if (!train && name != "val" && name != "test") e.data.test = name;
-  const auto split = train           ? data::Split::train
-                     : name == "val" ? data::Split::val
-                                     : data::Split::test;
+  const bool own = name == "train" || name == "val" || name == "test";
+  if (!own) e.data.test = name;
+  const auto split = own ? data::split_named(name) : data::Split::test;
   auto manifest = data::read_split(e.data, split, static_cast<uint64_t>(e.train.seed));
   VTR_CHECK(!manifest.videos.empty(),
             "--split {}: the configuration has none (data.val, data.val_fraction)", name);
   const auto how = encoding(e, *loaded.model, *loaded.tokenizer);
+  const bool train = split == data::Split::train;
   return {train ? eval::with_training_frames(how) : how, std::move(manifest)};
 }
 
@@ -44,7 +44,15 @@ int encode(const Flags& flags) {
     if (!e.data.val.empty() || e.data.val_fraction > 0) names.insert(names.begin() + 1, "val");
   }
   std::vector<eval::SplitToEncode> splits;
-  for (const auto& name : names) splits.push_back(read(e, name, loaded));
+  for (const auto& name : names) {
+    splits.push_back(read(e, name, loaded));
+    const auto& manifest = splits.back().manifest;
+    log::info("[encode] {}: {} videos, {} skipped", manifest.name, manifest.videos.size(),
+              manifest.skipped.size());
+    if (name != "val" || subject.run.empty()) continue;
+    const auto change = split_change(subject.run, data::Split::val, manifest);
+    if (!change.empty()) log::warn("[encode] {}", change);
+  }
   eval::write_features(flags.out, flags.store, splits);
   log::info("[encode] {} is whole; next: vtr train ... data.features={}", flags.out, flags.out);
   return 0;

@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+#include "splits.h"
 #include "subject.h"
 
 #include "vtr/core/log.h"
@@ -59,6 +60,7 @@ std::vector<report::Record> evaluate(Subject subject, const std::vector<std::str
     e.data.test = split;
     const auto manifest =
         data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
+    log_notes(manifest);
     const auto how = encoding(e, *model, *tokenizer);
     std::optional<eval::Features> features;
     if (store) {

@@ -56,13 +56,12 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
     throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
   }
   VTR_CHECK(missing.empty(), "{}", missing);
-  root = fs::absolute(root).string();
-  auto& skip_list = experiment.data.skip_list;
-  if (!skip_list.empty()) skip_list = fs::absolute(skip_list).string();
-  auto& store = experiment.data.store;
-  if (!store.empty()) store = fs::absolute(store).string();
-  auto& features = experiment.data.features;
-  if (!features.empty()) features = fs::absolute(features).string();
+  // A run may be gone on with from any folder.
+  auto& data = experiment.data;
+  for (auto* path : {&data.root, &data.skip_list, &data.store, &data.features}) {
+    if (!path->empty()) *path = fs::absolute(*path).string();
+  }
+  if (fs::is_directory(data.videos)) data.videos = fs::absolute(data.videos).string();
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {

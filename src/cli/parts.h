@@ -3,8 +3,6 @@
 
 #include "commands.h"
 
-#include "vtr/data/manifest.h"
-
 namespace vtr::cli {
 
 Action add_data_check(CLI::App& app);
@@ -12,7 +10,5 @@ Action add_data_pack(CLI::App& app);
 Action add_bench_decode(CLI::App& app);
 Action add_bench_loader(CLI::App& app);
 Action add_bench_score(CLI::App& app);
-
-data::Split split_named(const std::string& name);  // "train", "val" or "test"; throws Error
 
 }  // namespace vtr::cli

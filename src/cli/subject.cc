@@ -16,14 +16,14 @@ Subject open_run_at(const std::string& path, const std::vector<std::string>& ove
   VTR_CHECK(fs::exists(run / "config.yaml"), "{}: neither a run's folder nor a checkpoint", path);
   const auto checkpoint =
       is_checkpoint ? train::open_checkpoint(path) : train::chosen_checkpoint(run);
-  return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder};
+  return {path, read_experiment((run / "config.yaml").string(), overrides), checkpoint.folder, run};
 }
 
 }  // namespace
 
 std::vector<Subject> open_subjects(const std::vector<std::string>& runs, const ConfigFlags& flags) {
   if (runs.empty()) {
-    return {{flags.config, read_experiment(flags.config, flags.overrides), std::nullopt}};
+    return {{flags.config, read_experiment(flags.config, flags.overrides), std::nullopt, {}}};
   }
   VTR_CHECK(flags.config.empty(),
             "--run and --config: give one of them; a run has its own configuration");

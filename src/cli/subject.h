@@ -13,6 +13,7 @@ struct Subject {
   std::string label;  // as it was asked for
   Experiment experiment;
   std::optional<fs::path> checkpoint;
+  fs::path run;  // its folder; of a configuration: empty
 };
 
 // Of the runs or checkpoints, or, with none of them, of --config.

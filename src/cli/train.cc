@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "experiment.h"
+#include "splits.h"
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
@@ -17,20 +18,21 @@ namespace vtr::cli {
 namespace {
 
 constexpr int kStopped = 143;
-constexpr const char* kValidation = "validation.txt";
 
 struct Flags : ConfigFlags {
   std::string run;
   bool resume = false, overwrite = false;
 };
 
-// A resumed run must be the same run: what may differ is how long and where it runs.
+// A resumed run must be the same run: what may differ is how long and where it runs, and where the
+// data lies, whose digests are compared.
 void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](Experiment e) {
     const Experiment defaults;
     e.device = defaults.device;
     e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
     e.data.decode_seconds = 0;
+    e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
     e.data.verify = defaults.data.verify;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = 0;
@@ -49,21 +51,6 @@ void check_same(const Experiment& now, const fs::path& saved) {
   }
 }
 
-std::string validation_list(const data::Manifest& val) {
-  std::string text;
-  for (const auto& video : val.videos) text += video.id + "\n";
-  return text;
-}
-
-// A run keeps its validation videos, an id a line. A resumed run must choose by the same ones.
-void check_validation(const fs::path& run, const data::Manifest& val) {
-  const fs::path path = run / kValidation;
-  VTR_CHECK(!fs::exists(path) || read_file(path) == validation_list(val),
-            "{}: the validation split is another one now (were annotations or data.skip_list "
-            "changed?); give another --run",
-            path.string());
-}
-
 int train(const Flags& given) {
   Flags flags = given;
   const bool from_run = flags.resume && flags.config.empty();
@@ -78,10 +65,9 @@ int train(const Flags& given) {
   resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
   if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
 
-  const auto seed = static_cast<uint64_t>(experiment.train.seed);
-  const auto train_split = data::read_split(experiment.data, data::Split::train, seed);
-  const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
-  if (found) check_validation(flags.run, val_split);
+  const auto splits = read_splits(experiment.data, static_cast<uint64_t>(experiment.train.seed));
+  const auto &train_split = splits.train, &val_split = splits.val;
+  if (found) check_splits(flags.run, splits);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
@@ -92,10 +78,12 @@ int train(const Flags& given) {
                           .workspace_mb = experiment.eval.workspace_mb},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
-  write_file(fs::path(flags.run) / kValidation, validation_list(val_split));
+  write_splits(flags.run, splits);
+  log_notes(train_split);
+  log_notes(val_split);
   log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
             train_split.name, train_split.videos.size(), train_split.captions(),
-            train_split.skipped, val_split.videos.size(), val_split.skipped);
+            train_split.skipped.size(), val_split.videos.size(), val_split.skipped.size());
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
             flags.run);
   if (trainer.run() == train::Outcome::stopped) {

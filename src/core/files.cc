@@ -67,16 +67,6 @@ void write_file(const fs::path& path, std::string_view bytes) {
   file.commit();
 }
 
-FileLock::FileLock(const fs::path& path) : fd_(open_file(path, O_RDWR | O_CREAT)) {
-  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
-  const int error = errno;
-  ::close(fd_);
-  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is at work in this folder", path.string());
-  throw Error(fmt::format("{}: cannot be locked: {}", path.string(), std::strerror(error)));
-}
-
-FileLock::~FileLock() { ::close(fd_); }
-
 void sync_path(const fs::path& path) {
   const int fd = open_file(path, O_RDONLY);
   const int error = ::fsync(fd) == 0 ? 0 : errno;
@@ -90,7 +80,7 @@ FolderLock::FolderLock(const fs::path& folder)
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return;
   const int error = errno;
   ::close(fd_);
-  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is writing it", folder.string());
+  VTR_CHECK(error != EWOULDBLOCK, "{}: another process is at work in this folder", folder.string());
   throw Error(fmt::format("{}: cannot be locked: {}", folder.string(), std::strerror(error)));
 }
 

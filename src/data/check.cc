@@ -57,8 +57,11 @@ std::vector<Finding> told(const video::Info& info, const Record& record, int64_t
 
 class Examiner {
  public:
-  Examiner(const DataOptions& data, const video::VideoOptions& video, CheckDepth depth)
-      : limit_(data.decode_seconds), video_(video), depth_(depth) {}
+  Examiner(const DataOptions& data, const video::VideoOptions& video, const CheckOptions& options)
+      : limit_(data.decode_seconds),
+        video_(video),
+        depth_(options.depth),
+        strict_(options.strict) {}
 
   std::vector<Finding> operator()(const Record& record) const {
     try {
@@ -81,9 +84,13 @@ class Examiner {
     auto findings = told(info, record, video_.frames);
     if (depth_ == CheckDepth::decode) {
       read(record);
-      if (const int64_t damaged = video::count_damage(record.path); damaged > 0) {
-        findings.push_back({"damaged", fmt::format("{}: {} of its {} packets", record.path.string(),
-                                                   damaged, info.frames)});
+      // A whole file may take long, but not longer than it plays.
+      const double limit = limit_ > 0 ? std::max(limit_, info.seconds) : 0;
+      if (const int64_t damaged = video::count_damage(record.path, limit); damaged > 0) {
+        findings.push_back(
+            {"damaged",
+             fmt::format("{}: {} of its {} packets", record.path.string(), damaged, info.frames),
+             strict_ && record.start == 0 && record.end == 0});
       }
     }
     return findings;
@@ -101,6 +108,7 @@ class Examiner {
   const double limit_;
   const video::VideoOptions& video_;
   const CheckDepth depth_;
+  const bool strict_;
 };
 
 // Runs `work` on 0..count-1 with data.workers threads; returns when all are done.
@@ -128,7 +136,7 @@ SplitCheck summary(const std::string& split, const Manifest& manifest, const std
                     .error = error,
                     .videos = static_cast<int64_t>(manifest.videos.size()),
                     .captions = manifest.captions(),
-                    .skipped = manifest.skipped,
+                    .skipped = std::ssize(manifest.skipped),
                     .notes = manifest.notes,
                     .sources = manifest.sources};
   for (const auto& video : manifest.videos) {
@@ -180,6 +188,22 @@ std::vector<Manifest> read_all(const DataOptions& data, uint64_t seed, CheckRepo
   return manifests;
 }
 
+// What data.skip_list holds, and which of it no split has: another data set's ids, or misspelt
+// ones.
+void read_listed(const DataOptions& data, const std::vector<Manifest>& manifests,
+                 CheckReport& report) {
+  if (data.skip_list.empty()) return;
+  const auto ids = read_skip_list(data.skip_list);
+  report.listed.insert(ids.begin(), ids.end());
+  const bool all_read = std::ranges::all_of(report.splits, &std::string::empty, &SplitCheck::error);
+  if (!all_read) return;
+  std::set<std::string> left = report.listed;
+  for (const auto& manifest : manifests) {
+    for (const auto& id : manifest.skipped) left.erase(id);
+  }
+  report.unknown.assign(left.begin(), left.end());
+}
+
 }  // namespace
 
 bool CheckReport::shrinks() const {
@@ -191,6 +215,10 @@ bool CheckReport::shrinks() const {
 std::string CheckReport::fix_list() const {
   std::string text;
   std::set<std::string> told;
+  for (const auto& id : listed) {
+    told.insert(id);
+    text += id + "\tlisted before\n";
+  }
   for (const auto& problem : problems) {
     if (problem.fatal && told.insert(problem.id).second) {
       text += problem.id + "\t" + problem.reason + "\n";
@@ -208,8 +236,9 @@ CheckReport check(const DataOptions& data, const video::VideoOptions& video,
   for (size_t i = 0; i < manifests.size(); ++i) {
     for (const auto& record : manifests[i].videos) videos.emplace_back(i, &record);
   }
+  read_listed(data, manifests, report);
   std::vector<std::vector<Finding>> findings(videos.size());
-  const Examiner examine(data, video, options.depth);
+  const Examiner examine(data, video, options);
   for_each(
       videos.size(), data.workers, [&](size_t i) { findings[i] = examine(*videos[i].second); },
       options.progress);

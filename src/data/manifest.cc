@@ -1,6 +1,7 @@
 #include "vtr/data/manifest.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/hash.h"
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
 
@@ -9,6 +10,7 @@
 #include <numeric>
 #include <sstream>
 #include <unordered_set>
+#include <utility>
 
 namespace vtr::data {
 namespace {
@@ -54,26 +56,58 @@ void check_files(const Manifest& manifest, const DataOptions& options) {
   log::warn("[data] {}: they are skipped", message);
 }
 
-Manifest read_named(const DataOptions& options, const std::string& split) {
-  Manifest manifest = datasets().find(options.dataset).read(options, split);
+Manifest read_named(const DataOptions& options, Split role, const std::string& name) {
+  Manifest manifest = datasets().find(options.dataset).read(options, role, name);
   VTR_CHECK(!manifest.videos.empty(), "{}: the split has no videos", manifest.name);
   return manifest;
 }
 
 Manifest read_whole(const DataOptions& options, Split split, uint64_t seed) {
-  if (split == Split::test) return read_named(options, options.test);
-  if (split == Split::val && !options.val.empty()) return read_named(options, options.val);
+  if (split == Split::test) return read_named(options, split, options.test);
+  if (split == Split::val && !options.val.empty()) return read_named(options, split, options.val);
   const bool carve = options.val.empty() && options.val_fraction > 0;
   if (split == Split::val && !carve) return {};
-  const Manifest train = read_named(options, options.train);
+  const Manifest train = read_named(options, Split::train, options.train);
   if (!carve) return train;
   const auto taken = carved(train.videos.size(), options.val_fraction, seed);
   return split == Split::val ? part(train, taken, true, ", validation part")
                              : part(train, taken, false, "");
 }
 
-// The ids of a list: what is before the first tab of each line. A line with # in front and no tab
-// is a comment.
+void leave_out(Manifest& manifest, const std::string& skip_list) {
+  if (skip_list.empty()) return;
+  const auto ids = read_skip_list(skip_list);
+  for (auto& video : std::exchange(manifest.videos, {})) {
+    if (ids.contains(video.id)) {
+      manifest.skipped.push_back(video.id);
+    } else {
+      manifest.videos.push_back(std::move(video));
+    }
+  }
+  VTR_CHECK(!manifest.videos.empty() || manifest.skipped.empty(),
+            "{}: data.skip_list leaves none of its {} videos", manifest.name,
+            manifest.skipped.size());
+}
+
+}  // namespace
+
+std::string split_name(Split split) {
+  return split == Split::train ? "train" : split == Split::val ? "val" : "test";
+}
+
+Split split_named(const std::string& name) {
+  for (const Split split : {Split::train, Split::val, Split::test}) {
+    if (name == split_name(split)) return split;
+  }
+  throw Error(fmt::format("split '{}' is not one of train, val, test", name));
+}
+
+int64_t Manifest::captions() const {
+  int64_t total = 0;
+  for (const auto& video : videos) total += static_cast<int64_t>(video.captions.size());
+  return total;
+}
+
 std::unordered_set<std::string> read_skip_list(const fs::path& path) {
   std::istringstream in(read_file(path));
   std::unordered_set<std::string> ids;
@@ -86,21 +120,17 @@ std::unordered_set<std::string> read_skip_list(const fs::path& path) {
   return ids;
 }
 
-void leave_out(Manifest& manifest, const std::string& skip_list) {
-  if (skip_list.empty()) return;
-  const auto ids = read_skip_list(skip_list);
-  manifest.skipped = static_cast<int64_t>(
-      std::erase_if(manifest.videos, [&](const Record& video) { return ids.contains(video.id); }));
-  VTR_CHECK(!manifest.videos.empty() || manifest.skipped == 0,
-            "{}: data.skip_list leaves none of its {} videos", manifest.name, manifest.skipped);
-}
-
-}  // namespace
-
-int64_t Manifest::captions() const {
-  int64_t total = 0;
-  for (const auto& video : videos) total += static_cast<int64_t>(video.captions.size());
-  return total;
+std::string Manifest::sha256() const {
+  std::string text;
+  const auto add = [&](const std::string& part) {
+    text += fmt::format("{} {}\n", part.size(), part);
+  };
+  for (const auto& video : videos) {
+    add(video.id);
+    text += fmt::format("{} {} {}\n", video.start, video.end, video.captions.size());
+    for (const auto& caption : video.captions) add(caption);
+  }
+  return vtr::sha256(text);
 }
 
 // The validation split is carved before anything is left out, so that a list changes no draw.

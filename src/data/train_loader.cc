@@ -107,8 +107,8 @@ struct TrainLoader::Impl {
     return {{index, static_cast<int64_t>(rng.below(manifest.videos[b].captions.size()))}, seed};
   }
 
-  // Begins the next batch; a video that is in it twice is read once, with the first one's seed.
-  // Of many ranks each reads its rows of the batch that one alone would read.
+  // Begins the next batch; a video that is in it twice is read once where nothing is drawn. Of many
+  // ranks each reads its rows of the batch that one alone would read.
   void schedule() {
     const int64_t steps = items / batch, step = next_step++;
     const auto of = epoch_of(step / steps);
@@ -116,15 +116,13 @@ struct TrainLoader::Impl {
     std::vector<Item> chosen;
     std::vector<Wanted> wanted;
     std::vector<size_t> place;  // of each item's video in `wanted`
-    std::unordered_map<int64_t, uint64_t> seeds;
     std::unordered_map<int64_t, size_t> places;
-    for (int64_t i = 0; i < first + rows; ++i) {
-      Item item = item_at(*of, begin + i);
-      item.seed = seeds.try_emplace(item.pair.video, item.seed).first->second;
-      if (i < first) continue;
+    const bool draws = video::is_random(reader.request());
+    for (int64_t row = 0; row < rows; ++row) {
+      const Item item = item_at(*of, begin + first + row);
       const auto [found, fresh] = places.try_emplace(item.pair.video, wanted.size());
-      if (fresh) wanted.push_back({item.pair.video, item.seed, i - first});
-      place.push_back(found->second);
+      place.push_back(fresh || !draws ? found->second : wanted.size());
+      if (fresh || draws) wanted.push_back({item.pair.video, item.seed, row});
       chosen.push_back(item);
     }
     if (!settings.read_frames) {

@@ -10,24 +10,17 @@
 namespace vtr::eval {
 namespace {
 
-// The captions of a split with the column of each one's video; videos that could not be read are
-// left out of both.
+// The captions of a split with the column of each one's video.
 struct Queries {
   std::vector<std::string> captions;
   std::vector<int64_t> target;
 };
 
-Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_t>& skipped) {
-  Queries queries;
-  int64_t column = 0;
+Queries collect_queries(const data::Manifest& manifest) {
+  Queries queries{captions_of(manifest), {}};
   for (size_t i = 0; i < manifest.videos.size(); ++i) {
-    if (std::find(skipped.begin(), skipped.end(), static_cast<int64_t>(i)) != skipped.end())
-      continue;
-    for (const auto& caption : manifest.videos[i].captions) {
-      queries.captions.push_back(caption);
-      queries.target.push_back(column);
-    }
-    ++column;
+    queries.target.insert(queries.target.end(), manifest.videos[i].captions.size(),
+                          static_cast<int64_t>(i));
   }
   return queries;
 }
@@ -56,7 +49,7 @@ models::VideoState video_states(const Encoding& encoding, const data::Manifest& 
   skipped = encode_videos(
       encoding, manifest, model.head().wants(),
       [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); });
-  VTR_CHECK(!parts.empty(), "none of the {} videos could be read", manifest.videos.size());
+  VTR_CHECK(!parts.empty(), "{}: no video can be read", manifest.name);
   return models::State::cat(parts);
 }
 
@@ -85,7 +78,8 @@ Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, in
   model.eval();
   std::vector<int64_t> skipped;
   const auto videos = video_states(encoding, manifest, features, skipped);
-  const Queries queries = collect_queries(manifest, skipped);
+  const auto readable = without(manifest, skipped);
+  const Queries queries = collect_queries(readable);
   const auto texts = text_states(encoding, queries.captions, features);
   const Tensor sim =
       models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb});
@@ -98,7 +92,7 @@ Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, in
   result.t2v = summarize(result.t2v_ranks);
   result.v2t = summarize(result.v2t_ranks);
   result.videos = videos.size();
-  result.skipped = manifest.skipped + static_cast<int64_t>(skipped.size());
+  result.skipped = std::ssize(readable.skipped);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -99,6 +99,11 @@ bool StoredSplit::whole() const {
   return video_shards.size() == video_shard_count() && text_shards.size() == text_shard_count();
 }
 
+bool StoredSplit::has_tokens() const {
+  return std::ranges::find(made, std::pair<std::string, std::string>("--tokens", "on")) !=
+         made.end();
+}
+
 int64_t StoredSplit::rows() const {
   return std::transform_reduce(video_shards.begin(), video_shards.end(), int64_t{0}, std::plus(),
                                [](const Shard& shard) { return shard.rows; });

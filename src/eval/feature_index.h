@@ -42,7 +42,8 @@ struct StoredSplit {
   size_t video_shard_count() const;
   size_t text_shard_count() const;
   bool whole() const;
-  int64_t rows() const;  // videos that are encoded
+  bool has_tokens() const;  // of every word
+  int64_t rows() const;     // videos that are encoded
   std::string video_file(size_t shard) const;
   std::string text_file(size_t shard) const;
 };

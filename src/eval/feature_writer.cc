@@ -116,13 +116,18 @@ class Writer {
       VTR_CHECK(other.empty(),
                 "{}: holds other features of {}: {}; give another --out, or --overwrite",
                 folder_.string(), manifest.name, other);
+      write_items(fresh, items);
       return *there;
     }
-    fs::create_directories(folder_ / fresh.folder);
-    write_file(folder_ / fresh.folder / "items.json", items);
+    write_items(fresh, items);
     index_.splits.push_back(fresh);
     save_index();
     return index_.splits.back();
+  }
+
+  void write_items(const StoredSplit& split, const std::string& items) const {
+    fs::create_directories(folder_ / split.folder);
+    write_file(folder_ / split.folder / "items.json", items);
   }
 
   StoredSplit header(const Encoding& encoding, const data::Manifest& manifest,
@@ -139,7 +144,6 @@ class Writer {
             .text = text_fingerprint(encoding, text_hash_),
             .made = {{"the list of videos and captions", items_sha256},
                      {"eval.batch", std::to_string(encoding.batch)},
-                     {"eval.precision", encoding.precision},
                      {"--shard", std::to_string(options_.shard)},
                      {"--tokens", wanted.tokens ? "on" : "off"},
                      {"--patches", wanted.patches ? "on" : "off"}},

@@ -60,12 +60,12 @@ std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifes
   int64_t rows = 0;
   while (const auto batch = loader.next()) {
     // A batch of which nothing can be read is passed over, so that this one's end tells its place.
-    const std::set<int64_t> broken(loader.skipped().begin(), loader.skipped().end());
+    const auto& broken = loader.skipped();  // ascending
     rows += batch->mask.size(0);
-    const int64_t end = rows + static_cast<int64_t>(broken.size());
+    const int64_t end = rows + std::ssize(broken);
     std::vector<int64_t> which;
     for (int64_t v = (end - 1) / encoding.batch * encoding.batch; v < end; ++v) {
-      if (!broken.contains(v)) which.push_back(v);
+      if (!std::ranges::binary_search(broken, v)) which.push_back(v);
     }
     use(encoding.model.encode_video(batch->pixels, batch->mask, batch->times, encoding.precision,
                                     wanted),
@@ -101,9 +101,13 @@ data::Manifest without(const data::Manifest& manifest, const std::vector<int64_t
   const std::set<int64_t> gone(videos.begin(), videos.end());
   data::Manifest rest = manifest;
   rest.videos.clear();
-  rest.skipped += static_cast<int64_t>(gone.size());
   for (size_t v = 0; v < manifest.videos.size(); ++v) {
-    if (!gone.contains(static_cast<int64_t>(v))) rest.videos.push_back(manifest.videos[v]);
+    const auto& video = manifest.videos[v];
+    if (gone.contains(static_cast<int64_t>(v))) {
+      rest.skipped.push_back(video.id);
+    } else {
+      rest.videos.push_back(video);
+    }
   }
   VTR_CHECK(!rest.videos.empty(), "{}: no video can be read", manifest.name);
   return rest;
@@ -127,6 +131,7 @@ Tensor Rows::select(const std::vector<int64_t>& rows) const {
   const size_t bytes = result.nbytes() / std::max<size_t>(1, rows.size());
   auto* to = static_cast<std::byte*>(result.data_ptr());
   for (const int64_t row : rows) {
+    VTR_CHECK(row >= 0 && row < size(), "features: row {} of {}", row, size());
     const auto part = std::upper_bound(begin_.begin(), begin_.end(), row) - begin_.begin() - 1;
     const auto offset = static_cast<size_t>(row - begin_[static_cast<size_t>(part)]) * bytes;
     const void* data = parts_[static_cast<size_t>(part)].const_data_ptr();

@@ -59,7 +59,7 @@ Fingerprint image_fingerprint(const Encoding& encoding, const std::string& weigh
     const bool counts = name != "fps" || encoding.loader.video.sampling == "fps";
     if (counts && !name.starts_with("train_")) video[option.first] = option.second;
   }
-  Fingerprint parts = {{"the image tower", weights}};
+  Fingerprint parts = {{"the image tower", weights}, {"eval.precision", encoding.precision}};
   add_choice(parts, "model.encoder", encoding.encoder_choice);
   add_options(parts, "video", video);
   parts.emplace_back("the resolution", std::to_string(encoding.loader.resolution));
@@ -74,7 +74,7 @@ Fingerprint image_fingerprint(const Encoding& encoding, const std::string& weigh
 }
 
 Fingerprint text_fingerprint(const Encoding& encoding, const std::string& weights) {
-  Fingerprint parts = {{"the text tower", weights}};
+  Fingerprint parts = {{"the text tower", weights}, {"eval.precision", encoding.precision}};
   add_choice(parts, "model.encoder", encoding.encoder_choice);
   add_choice(parts, "text.tokenizer", encoding.tokenizer_choice);
   parts.emplace_back("text.max_words", std::to_string(encoding.loader.max_words));

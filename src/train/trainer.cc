@@ -118,14 +118,14 @@ Outcome Trainer::Impl::loop() {
     const double wait = loader.waited() - waited;
     auto record = step(batch);
     record.emplace_back("data_wait", wait);
-    record.emplace_back("skipped", train.skipped + loader.skipped());
+    record.emplace_back("skipped", std::ssize(train.skipped) + loader.skipped());
     metrics->add(record);
     progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
     const bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
   }
-  if (const int64_t skipped = train.skipped + loader.skipped(); skipped > 0)
+  if (const int64_t skipped = std::ssize(train.skipped) + loader.skipped(); skipped > 0)
     log::warn("[train] {} videos were skipped", skipped);
   if (state.step >= total) return Outcome::finished;
   if (saved != state.step) checkpoint(false);

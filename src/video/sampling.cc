@@ -129,9 +129,14 @@ const Table<Rule>& rules() {
 
 config::Limits sampling_rules() { return config::one_of(rules().names()); }
 
+bool picks_at_random(const Request& request) { return rules().find(request.sampling).random; }
+
+bool changes_pictures(const Request& request) {
+  return request.crop != "center" || request.flip > 0 || request.jitter.any();
+}
+
 bool is_random(const Request& request) {
-  return rules().find(request.sampling).random || request.crop != "center" || request.flip > 0 ||
-         request.jitter.any();
+  return picks_at_random(request) || changes_pictures(request);
 }
 
 std::vector<int64_t> sample_indices(const Timeline& times, const Request& request) {

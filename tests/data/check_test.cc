@@ -115,7 +115,37 @@ TEST(Check, TheFixListLeavesOutWhatCannotBeUsedAndIsCounted) {
   EXPECT_EQ(fixed.splits[1].skipped, 1);
   const Manifest test = read_split(folder.options, Split::test, 0);
   EXPECT_EQ(test.videos.size(), 1u);
-  EXPECT_EQ(test.skipped, 1);
+  EXPECT_EQ(test.skipped, std::vector<std::string>{"5.mp4"});
+}
+
+TEST(Check, AFixListKeepsWhatWasListedBefore) {
+  Folder folder;
+  folder.options.skip_list = folder.dir.write("skip.txt", "5.mp4\tmissing\n").string();
+  fs::remove(folder.file(2));
+  EXPECT_EQ(folder.run().fix_list(), "5.mp4\tlisted before\n2.mp4\tmissing\n");
+}
+
+TEST(Check, AListedIdThatNoSplitHasIsTold) {
+  Folder folder;
+  folder.options.skip_list = folder.dir.write("skip.txt", "5.mp4\nmisspelt\n").string();
+  EXPECT_EQ(folder.run().unknown, std::vector<std::string>{"misspelt"});
+}
+
+TEST(Check, ADigestIsOfTheVideosTheirPartsAndCaptions) {
+  const Manifest one = {"a", {{"v", "v.mp4", {"x", "yz"}}, {"w", "w.mp4", {"x"}}}};
+  Manifest other = one;
+  other.name = "b";
+  other.videos[0].path = "elsewhere/v.avi";
+  EXPECT_EQ(other.sha256(), one.sha256());
+  const auto differs = [&](auto change) {
+    Manifest changed = one;
+    change(changed.videos);
+    return changed.sha256() != one.sha256();
+  };
+  EXPECT_TRUE(differs([](auto& videos) { std::swap(videos[0], videos[1]); }));
+  EXPECT_TRUE(differs([](auto& videos) { videos.pop_back(); }));
+  EXPECT_TRUE(differs([](auto& videos) { videos[0].captions = {"xy", "z"}; }));
+  EXPECT_TRUE(differs([](auto& videos) { videos[1].end = 1; }));
 }
 
 TEST(Check, ShortVideosAreToldAndDoNotShrinkASplit) {
@@ -163,8 +193,8 @@ TEST(Check, ACarvedValidationSplitIsTheSameWithASkipList) {
   const auto after = read_split(folder.options, Split::val, 3);
   ASSERT_EQ(after.videos.size(), 1u);
   EXPECT_EQ(after.videos[0].id, before[1].id);
-  EXPECT_EQ(after.skipped, 1);
-  EXPECT_EQ(read_split(folder.options, Split::train, 3).skipped, 0);
+  EXPECT_EQ(after.skipped, std::vector<std::string>{before[0].id});
+  EXPECT_TRUE(read_split(folder.options, Split::train, 3).skipped.empty());
   folder.options.skip_list = (folder.dir / "none").string();
   test::expect_error([&] { read_split(folder.options, Split::val, 3); }, "none: no such file");
   folder.options.skip_list = folder.dir.write("all.txt", "# both\n4.mp4\n5.mp4\n").string();

@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <cstdlib>
+#include <iterator>
 #include <map>
+#include <sstream>
 
 namespace vtr::data {
 namespace {
@@ -81,6 +84,19 @@ void write_clip4clip(const test::TempDir& dir) {
   dir.write("MSRVTT_JSFUSION_test.csv", test);
 }
 
+void run(const std::string& command) { ASSERT_EQ(std::system(command.c_str()), 0) << command; }
+
+// The file in its authors' form, and that turned into JSON as a user would.
+void ship(const test::TempDir& dir, const std::string& json, const std::string& form) {
+  const std::string file = (dir / json).string(), stem = file.substr(0, file.rfind('.'));
+  const std::string python = "/usr/bin/python3 " VTR_SOURCE "/";
+  run(python + "tests/scripts/true_form.py " + file + " " + form);
+  ASSERT_FALSE(fs::exists(file));
+  const bool pickle = form == "pkl";
+  run(python + (pickle ? "scripts/pickle_to_json.py " : "scripts/mmt_to_json.py ") + stem +
+      (pickle ? ".pkl " : " ") + file + " > /dev/null");
+}
+
 void write_frozen(const test::TempDir& dir) {
   Json data = {{"annotations", Json::array()}};
   Json chosen = Json::object();
@@ -99,6 +115,7 @@ void write_frozen(const test::TempDir& dir) {
       {"train_list_full.txt", "full-train"},   {"val_list_full.txt", "full-val"},
       {"test_list_full.txt", "full-test"}};
   for (const auto& [name, split] : names) dir.write(lists + name, id_list(split));
+  ship(dir, lists + "jsfusion_val_caption_idx.json", "pkl");
 }
 
 void write_stan(const test::TempDir& dir) {
@@ -119,11 +136,13 @@ Json pairs(const std::string& split, const char* video, const char* text) {
   return list;
 }
 
-// As scripts/pickle_to_json.py writes the pickles.
 void write_clover(const test::TempDir& dir) {
   dir.write("train_9k.json", pairs("9k", "filename", "text").dump());
   dir.write("train_7k.json", pairs("7k", "filename", "text").dump());
   dir.write("test_JSFUSION.json", pairs("1k-A", "filename", "text").dump());
+  for (const char* file : {"train_9k.json", "train_7k.json", "test_JSFUSION.json"}) {
+    ship(dir, file, "pkl");
+  }
 }
 
 void write_clipbert(const test::TempDir& dir) {
@@ -149,6 +168,28 @@ void write_cap4video(const test::TempDir& dir) {
   }
 }
 
+// Captions are lists of words.
+void write_mmt(const test::TempDir& dir) {
+  Json captions = Json::object(), chosen = Json::object();
+  for (const auto& fact : kFacts) {
+    captions[fact.id] = Json::array();
+    for (const auto& caption : fact.captions) {
+      std::istringstream in(caption);
+      captions[fact.id].push_back(Texts(std::istream_iterator<std::string>(in), {}));
+    }
+    chosen[fact.id] = fact.chosen;
+  }
+  dir.write("mult_h5.json", captions.dump());
+  ship(dir, "mult_h5.json", "h5");
+  dir.write("jsfusion_val_caption_idx.json", chosen.dump());
+  const std::map<std::string, std::string> names = {
+      {"train_list_jsfusion.txt", "9k"},       {"val_list_jsfusion.txt", "1k-A"},
+      {"train_list_miech.txt", "miech-train"}, {"test_list_miech.txt", "miech-test"},
+      {"train_list.txt", "full-train"},        {"val_list.txt", "full-val"},
+      {"test_list.txt", "full-test"}};
+  for (const auto& [name, split] : names) dir.write(name, id_list(split));
+}
+
 struct Family {
   const char* name;
   void (*write)(const test::TempDir&);
@@ -163,6 +204,9 @@ const std::vector<Family> kFamilies = {
     {"Clover", write_clover, {"9k", "7k", "1k-A"}},
     {"ClipBERT", write_clipbert, {"9k", "7k", "1k-A"}},
     {"Cap4Video", write_cap4video, {"9k", "7k", "1k-A"}},
+    {"MMT",
+     write_mmt,
+     {"9k", "7k", "1k-A", "full-train", "full-val", "full-test", "miech-train", "miech-test"}},
 };
 
 TEST(Families, EachGivesTheSameManifests) {
@@ -185,6 +229,25 @@ TEST(Families, EachGivesTheSameManifests) {
       }
     }
   }
+}
+
+TEST(Families, AProtocolOfSeveralPartsGivesTheOneThatIsAskedFor) {
+  const test::TempDir dir;
+  write_frozen(dir);
+  dir.write("videos/video7.mp4", "x");
+  DataOptions options;
+  options.root = dir.path().string();
+  options.train = options.val = options.test = "full";
+  for (const Split split : {Split::train, Split::val, Split::test}) {
+    const std::string name = "full-" + split_name(split);
+    const Manifest manifest = read_annotations(options, split, 0);
+    EXPECT_EQ(manifest.name, "msrvtt " + name);
+    EXPECT_EQ(manifest.videos.size(), facts(name).size());
+    EXPECT_EQ(manifest.videos.front().captions, facts(name).front().captions);
+  }
+  options.val = "miech";
+  test::expect_error([&] { read_annotations(options, Split::val, 0); },
+                     "split 'miech': no miech in ");
 }
 
 TEST(Families, WhichCaptionOf1kANeedsItsFileAndAPickleIsNotRun) {

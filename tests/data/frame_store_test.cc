@@ -191,10 +191,19 @@ TEST_F(FrameStoreTest, TheFilesDependOnTheVideosAlone) {
   EXPECT_EQ(files_of(dir / "one"), files_of(store()));
 }
 
+TEST_F(FrameStoreTest, AShardThatIsGoneOrCutOffIsPackedAgain) {
+  pack_into(store());
+  const auto whole = files_of(store());
+  fs::remove(store() / "frames_00000.bin");
+  fs::resize_file(store() / "frames_00001.bin", 10);
+  pack_into(store());
+  EXPECT_EQ(files_of(store()), whole);
+}
+
 TEST_F(FrameStoreTest, ASecondPackerIsRefused) {
   fs::create_directories(store());
-  const FileLock lock(store() / "lock");
-  test::expect_error([&] { pack_into(store()); }, "lock: another process is at work");
+  const FolderLock lock(store());
+  test::expect_error([&] { pack_into(store()); }, "another process is at work");
 }
 
 TEST_F(FrameStoreTest, AFolderOfSomethingElseIsLeftAlone) {
@@ -248,7 +257,8 @@ TEST_F(FrameStoreTest, AStaleStoreIsRefusedByWhatDiffers) {
   refused("video 'v1' has changed: its file is v1.mp4 in the store and v2.mp4 now");
   manifest.videos[1].path = dir.write("v1.mp4", "shorter");
   refused("video 'v1' has changed: its size is ");
-  manifest.videos[1].path = dir / "away/v1.mp4";
+  manifest.videos[1].path = dir / "away/v1.avi";
+  manifest.videos[1].start = 2;
   EXPECT_EQ(evaluated().pixels.size(0), 5) << "the file itself is not needed";
   options.quality = 80;
   options.format = "jpeg";
@@ -260,7 +270,7 @@ TEST_F(FrameStoreTest, WhatOneStoreCannotServeIsRefused) {
   settings.video.train_sampling = "random";
   test::expect_error([&] { pack_into(store()); }, "8 in the store, 4 are asked for (an odd");
   settings.video.sampling = "uniform_ends";
-  test::expect_error([&] { pack_into(store()); }, "one store cannot serve all");
+  test::expect_error([&] { pack_into(store()); }, "cannot serve splits sampled by");
 }
 
 TEST_F(FrameStoreTest, DamageIsNamedAndNeverACrash) {

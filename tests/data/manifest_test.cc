@@ -89,7 +89,7 @@ TEST(Manifest, EveryDatasetSaysWhatItIsAndAsksForItsRoot) {
   for (const auto& entry : datasets()) {
     EXPECT_FALSE(entry.summary.empty());
     EXPECT_NE(entry.describe(options).find("/somewhere"), std::string::npos);
-    test::expect_error([&] { entry.read({}, "x"); }, "data.root is not set");
+    test::expect_error([&] { entry.read({}, Split::test, "x"); }, "data.root is not set");
   }
 }
 

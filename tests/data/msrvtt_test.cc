@@ -92,8 +92,9 @@ TEST(Msrvtt, MissingPlacesAreNamed) {
                       " (and it is no protocol: 9k");
   folder.options.train = "9k";
   fs::remove(folder.dir / "MSRVTT_data.json");
-  folder.expect_error("data.root: no MSRVTT_data.json nor MSR_VTT.json nor *_titles.json in " +
-                      folder.options.root + " (looked there");
+  folder.expect_error(
+      "data.root: no MSRVTT_data.json nor MSR_VTT.json nor mult_h5.json nor *_titles.json in " +
+      folder.options.root + " (looked there");
   folder.options.videos = "nowhere";
   folder.expect_error("data.videos: nowhere is not a folder");
   folder.options.root = (folder.dir / "none").string();

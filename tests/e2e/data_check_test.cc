@@ -63,10 +63,35 @@ TEST_F(DataCheck, AListMendsAShrunkenSplitAndEveryResultSaysHowManyWereLeftOut) 
   EXPECT_NE(evaluated.output.find("skipped"), std::string::npos);
   EXPECT_EQ(nlohmann::json::parse(read_file(rows))[0]["skipped"], 1);
 
-  fs::remove(list);
-  write_file(list, chosen);  // the validation videos are left out now: another split
-  const auto resumed = run_program({"train", "--run", run, "--resume", "train.max_steps=2"});
-  EXPECT_EQ(resumed.code, 1) << resumed.output;
+  const auto record = nlohmann::json::parse(read_file(dir / "run/data.json"));
+  EXPECT_EQ(record["train"]["skipped"].size(), 1u);
+  EXPECT_EQ(record["val"]["videos"], 2);
+  fs::rename(dir / "data", dir / "moved");  // the same data elsewhere is the same run
+  const auto resume = [&](const std::string& skip_list) {
+    return run_program({"train", "--run", run, "--resume", "train.max_steps=2",
+                        "data.root=" + (dir / "moved").string(), "data.skip_list=" + skip_list});
+  };
+  const std::string longer = dir.write("longer.txt", read_file(list) + "video5\n").string();
+  const auto shuffled = resume(longer);
+  EXPECT_EQ(shuffled.code, 1) << shuffled.output;
+  EXPECT_NE(shuffled.output.find("another one now"), std::string::npos) << shuffled.output;
+  const auto resumed = resume(list);
+  EXPECT_EQ(resumed.code, 0) << resumed.output;
+}
+
+TEST_F(DataCheck, DecodingIsTimedAndAFileThatCannotBeReadIsNamed) {
+  const std::string videos = (dir / "data/videos/all").string();
+  const auto timed = run_program({"bench", "decode", videos, "--frames", "3", "--resolution", "32",
+                                  "--repeat", "1", "--json", json});
+  EXPECT_EQ(timed.code, 0) << timed.output;
+  const auto record = nlohmann::json::parse(read_file(json));
+  EXPECT_EQ(record["videos"], 20);
+  EXPECT_NEAR(record["frames_per_second"].get<double>(),
+              3 * record["videos_per_second"].get<double>(), 1e-6);
+  write_file(dir / "data/videos/all/text.mp4", "no video");
+  const auto broken = run_program({"bench", "decode", videos});
+  EXPECT_EQ(broken.code, 1);
+  EXPECT_NE(broken.output.find("text.mp4"), std::string::npos) << broken.output;
 }
 
 }  // namespace

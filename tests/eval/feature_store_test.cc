@@ -169,6 +169,7 @@ TEST_F(FeatureStoreTest, SaysWhichPartIsStale) {
         [](Encoding& e) { e.encoder_choice.options["activation"] = "gelu"; });
   stale("text.tokenizer is fake there and clip_bpe here;",
         [](Encoding& e) { e.tokenizer_choice.name = "clip_bpe"; });
+  stale("eval.precision is fp32 there and bf16 here;", [](Encoding& e) { e.precision = "bf16"; });
   stale("text.max_words is 12 there and 9 here;", [](Encoding& e) { e.loader.max_words = 9; });
 }
 
@@ -228,6 +229,43 @@ TEST_F(FeatureStoreTest, SaysWhatItDoesNotHave) {
   test::expect_error([&] { open(encoding(*m)); }, "index.json: no such file");
 }
 
+TEST_F(FeatureStoreTest, WordsComeFromTheSplitsThatHaveThem) {
+  const auto m = model(), words = model("wti");
+  const data::Manifest all = manifest;
+  manifest.videos.resize(3);
+  write(encoding(*m));
+  manifest = all;
+  manifest.videos.erase(manifest.videos.begin(), manifest.videos.begin() + 3);
+  manifest.name = "tiny val";
+  write(encoding(*words));
+  const Features part = open(encoding(*words));
+  const Tensor index = torch::arange(part.text_count());
+  const Features memory = encode_split(encoding(*words), manifest, true);
+  EXPECT_TRUE(part.texts(index, true).tokens.equal(memory.texts(index, true).tokens));
+  manifest = all;
+  test::expect_error([&] { open(encoding(*words)); }, "vtr encode --tokens");
+  const Features both = open(encoding(*m));
+  EXPECT_TRUE(both.texts(torch::arange(both.text_count()), false).pooled.defined());
+  EXPECT_FALSE(open(encoding(*words), FeatureStore::Texts::fresh).has_texts());
+}
+
+TEST_F(FeatureStoreTest, ALostListOfItsItemsIsWrittenAgain) {
+  const auto m = model();
+  write(encoding(*m));
+  fs::remove(store() / "tiny-train/items.json");
+  test::expect_error([&] { open(encoding(*m)); }, "items.json: no such file");
+  write(encoding(*m));
+  EXPECT_EQ(open(encoding(*m)).video_count(), 7);
+}
+
+TEST_F(FeatureStoreTest, NeedsNoVideoFiles) {
+  const auto m = model();
+  write(encoding(*m));
+  manifest.videos[2].path = dir / "away.avi";
+  manifest.videos[2].start = 3;  // what the file's name would tell
+  EXPECT_EQ(open(encoding(*m)).video_count(), 7);
+}
+
 TEST_F(FeatureStoreTest, NoticesEveryChangedByteAndWritesItAgain) {
   const auto m = model();
   const auto with = encoding(*m);
@@ -265,7 +303,7 @@ TEST_F(FeatureStoreTest, OtherFeaturesAreNeverMixedIn) {
   write(with, {.dtype = "fp32", .shard = 4, .overwrite = true});
   EXPECT_EQ(open(with).videos(torch::arange(1)).frames.size(1), 3);
   const FolderLock lock(store());
-  test::expect_error([&] { write(with); }, "another process is writing it");
+  test::expect_error([&] { write(with); }, "another process is at work in this folder");
   dir.write("other/notes.txt", "mine");
   test::expect_error([&] { write_features(dir / "other", {}, {}); }, "holds something else");
   with.loader.video.sampling = "random";

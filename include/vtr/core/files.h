@@ -31,19 +31,6 @@ class AsideFile {
   int fd_;
 };
 
-// Held by one process at a time, and let go when that ends in whatever way. Throws Error naming
-// the file where another holds it.
-class FileLock {
- public:
-  explicit FileLock(const fs::path& path);  // made when it is not there, and left there
-  ~FileLock();
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
-
- private:
-  int fd_;
-};
-
 // Flushes a file or folder to the disk. Throws Error.
 void sync_path(const fs::path& path);
 

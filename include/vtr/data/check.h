@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ enum class CheckDepth {
 
 struct CheckOptions {
   CheckDepth depth = CheckDepth::open;
-  uint64_t seed = 0;  // of the carved validation split
+  uint64_t seed = 0;    // of the carved validation split
+  bool strict = false;  // a damaged file is unusable too, unless a part of it is meant
   // Called once a file from any thread with the number of all; one call at a time.
   std::function<void(int64_t)> progress = nullptr;
 };
@@ -47,9 +49,13 @@ struct SplitCheck {
 
 struct CheckReport {
   std::vector<SplitCheck> splits;
-  std::vector<Problem> problems;  // in the order of splits and videos
-  bool shrinks() const;           // a split has an error or an unusable video
-  std::string fix_list() const;  // unusable videos for data.skip_list: id, tab, reason, a line each
+  std::vector<Problem> problems;     // in the order of splits and videos
+  std::set<std::string> listed;      // in data.skip_list
+  std::vector<std::string> unknown;  // of those, in no split
+  bool shrinks() const;              // a split has an error or an unusable video
+  // For data.skip_list: what it holds already and the unusable videos; id, tab, reason, a line
+  // each.
+  std::string fix_list() const;
 };
 
 // Reasons are the faults of vtr/video/probe.h and "unreadable" (fatal), and "zero fps", "short"

@@ -102,6 +102,8 @@ class FrameStore {
   FrameStore(const fs::path& folder, bool verify);
   ~FrameStore();
   const StoreSpec& spec() const;
+  // Of what a store holds and how: of two with one digest, the same videos give the same frames.
+  static std::string digest(const fs::path& folder);
   // The place in the store of each video of a manifest. Throws Error naming what differs: the
   // sampling, the crop, the resolution, a video that is not in the store or has changed since.
   // With skip_unreadable false, one that could not be read when it was packed is an Error too.

@@ -10,9 +10,14 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 namespace vtr::data {
+
+enum class Split { train, val, test };
+std::string split_name(Split split);
+Split split_named(const std::string& name);  // "train", "val" or "test"; throws Error
 
 struct Record {
   std::string id;
@@ -34,8 +39,10 @@ struct Manifest {
   std::vector<Record> videos;
   std::vector<std::string> notes = {};  // what the reader left out or merged, by name, and why
   std::vector<Source> sources = {};
-  int64_t skipped = 0;       // videos of the split that data.skip_list took out
-  int64_t captions() const;  // in all
+  std::vector<std::string> skipped = {};  // ids of the split that data.skip_list took out
+  int64_t captions() const;               // in all
+  // Of the ids, parts and captions in their order: two equal ones stand for the same split.
+  std::string sha256() const;
 };
 
 struct DataOptions {
@@ -80,19 +87,24 @@ struct DataOptions {
       "memory for batches read ahead: as many as fit into it, but at least one", at_least(0));
     f("cache_mb", cache_mb, "memory for decoded frames that no random rule touches", at_least(0));
     f("store", store, "folder of frames packed by `vtr data pack`, read instead of the videos");
-    f("verify", verify, "compare the checksum of a packed video's frames when they are first read");
+    f("verify", verify,
+      "compare checksums: of a packed video's frames when they are first read, of features at the "
+      "start");
   }
 };
 
-enum class Split { train, val, test };
-
 struct DatasetEntry {
   std::string name, summary;
-  std::string (*describe)(const DataOptions&);                     // where it looks, for errors
-  Manifest (*read)(const DataOptions&, const std::string& split);  // `split` as options name it
+  std::string (*describe)(const DataOptions&);  // where it looks, for errors
+  // The split that options call `name`, where they have it for `role`.
+  Manifest (*read)(const DataOptions&, Split role, const std::string& name);
 };
 
 const Table<DatasetEntry>& datasets();
+
+// The ids of a data.skip_list: what is before the first tab of each line. A line with # in front
+// and no tab is a comment.
+std::unordered_set<std::string> read_skip_list(const fs::path& path);
 
 // The records of a split, without those of data.skip_list. The validation split may be carved from
 // the training one (val_fraction); it is then taken out of Split::train. Empty when there is none.

@@ -38,6 +38,7 @@ class FeatureStore {
   // That of `encoding.loader.data.features`. Throws Error when it is no store.
   explicit FeatureStore(const Encoding& encoding);
   ~FeatureStore();
+  static std::string dtype(const fs::path& folder);  // of what it holds: fp16, fp32
   // no: nobody asks; fresh: when they are the text tower's, else a line says why not; needed:
   // throws Error when they are not.
   enum class Texts { no, fresh, needed };

@@ -1,9 +1,10 @@
 // The one road from a split's videos and texts to their features: evaluation uses them up batch by
 // batch, training keeps them in memory, `vtr encode` writes them down.
 //
-//   encode_videos(encoding, manifest, wanted, [&](const auto& features, const auto& which) { ...
-//   }); Features kept = encode_split(encoding, manifest, /*texts=*/true); VideoFeatures batch =
-//   kept.videos(index);
+//   encode_videos(encoding, manifest, wanted, [&](const auto& features, const auto& which) {});
+//
+//   Features kept = encode_split(encoding, manifest, /*texts=*/true);
+//   VideoFeatures batch = kept.videos(index);
 #pragma once
 
 #include "vtr/data/loader.h"

@@ -70,7 +70,10 @@ struct VideoOptions {
   Request training(int64_t resolution) const;
 };
 
-// Whether what is read depends on the request's seed.
+// Whether what is read depends on the request's seed: which frames, or what becomes of them (also
+// of crop "whole", which leaves that to the reader).
+bool picks_at_random(const Request& request);
+bool changes_pictures(const Request& request);
 bool is_random(const Request& request);
 
 // A video's frames in the order they are shown.

@@ -14,17 +14,21 @@ fs::path root_folder(const DataOptions& options) {
 
 fs::path video_folder(const DataOptions& options, const std::vector<std::string>& places) {
   const fs::path root = root_folder(options);
+  const bool unread = !options.store.empty() || !options.features.empty();
   if (!options.videos.empty()) {
     for (const fs::path& path : {fs::path(options.videos), root / options.videos}) {
       if (fs::is_directory(path)) return path;
     }
-    throw Error(fmt::format("data.videos: {} is not a folder", options.videos));
+    VTR_CHECK(unread, "data.videos: {} is not a folder", options.videos);
+    return options.videos;
   }
   for (const auto& place : places) {
     if (fs::is_directory(root / place)) return root / place;
   }
-  throw Error(fmt::format("data.videos is not set and {} has no folder of videos (looked for {})",
-                          root.string(), fmt::join(places, ", ")));
+  VTR_CHECK(unread && !places.empty(),
+            "data.videos is not set and {} has no folder of videos (looked for {})", root.string(),
+            fmt::join(places, ", "));
+  return root / places.front();
 }
 
 void check_caption(const std::string& caption, const std::string& where) {

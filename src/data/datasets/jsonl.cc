@@ -81,7 +81,7 @@ Manifest read_lines(const fs::path& path, const std::string& split, const fs::pa
   return manifest;
 }
 
-Manifest read_jsonl(const DataOptions& options, const std::string& split) {
+Manifest read_jsonl(const DataOptions& options, Split, const std::string& split) {
   const fs::path root = root_folder(options);
   const fs::path folder = options.videos.empty() ? root : video_folder(options, {});
   const fs::path own = resolve_inside(root, split, "split");

@@ -1,7 +1,8 @@
 // MSR-VTT (Xu et al., CVPR 2016). Protocols: 9k and 7k training videos; 1k-A, the test set of Yu et
 // al. (ECCV 2018), one caption a video; full, the data set's own parts (6,513, 497, 2,990); miech,
-// the split of Miech et al. (2018; 6,656, 1,000). Files of CLIP4Clip and its kin, of Frozen in Time
-// and CE, STAN, Clover, ClipBERT and Cap4Video; MMT keeps its captions in HDF5, which is not read.
+// the split of Miech et al. (2018; 6,656, 1,000; every caption of a test video is a query). Files
+// of CLIP4Clip and its kin, of Frozen in Time and CE, STAN, Clover, ClipBERT and Cap4Video; MMT's
+// HDF5 files by scripts/mmt_to_json.py.
 
 #include "datasets/annotations.h"
 #include "datasets/json_file.h"
@@ -43,30 +44,32 @@ void choose_captions(const Folders& folders, const std::string& split, std::vect
 const Published& msrvtt() {
   static const Published dataset = {
       .name = "msrvtt",
-      .protocols = {{"9k",
-                     {{{"MSRVTT_train.9k.csv"}},
-                      {{"train_list_9k.txt"}},
-                      {{"train_list_jsfusion.txt"}},
-                      {{"train_9k.json"}},
-                      {{"train_9k.jsonl"}}}},
-                    {"7k",
-                     {{{"MSRVTT_train.7k.csv"}},
-                      {{"train_list_7k.txt"}},
-                      {{"train_list_full.txt", "val_list_full.txt"}},
-                      {{"train_7k.json"}},
-                      {{"train_7k.jsonl"}},
-                      {{kData}, {"train", "validate"}}}},
-                    {"1k-A",
-                     {{{"MSRVTT_JSFUSION_test.csv"}},
-                      {{"val_list_jsfusion.txt"}},
-                      {{"test_JSFUSION.json"}},
-                      {{"test_1ka.jsonl"}}}},
-                    {"full-train", {{{"train_list_full.txt"}}, {{kData}, {"train"}}}},
-                    {"full-val", {{{"val_list_full.txt"}}, {{kData}, {"validate"}}}},
-                    {"full-test", {{{"test_list_full.txt"}}, {{kData}, {"test"}}}},
-                    {"miech-train", {{{"train_list_miech.txt"}}}},
-                    {"miech-test", {{{"test_list_miech.txt"}}}}},
-      .captions = {kData, "MSR_VTT.json", "*_titles.json"},
+      .protocols =
+          {{"9k",
+            {{{"MSRVTT_train.9k.csv"}},
+             {{"train_list_9k.txt"}},
+             {{"train_list_jsfusion.txt"}},
+             {{"train_9k.json"}},
+             {{"train_9k.jsonl"}}}},
+           {"7k",
+            {{{"MSRVTT_train.7k.csv"}},
+             {{"train_list_7k.txt"}},
+             {{"train_list_full.txt", "val_list_full.txt"}},
+             {{"train_list.txt", "val_list.txt"}},
+             {{"train_7k.json"}},
+             {{"train_7k.jsonl"}},
+             {{kData}, {"train", "validate"}}}},
+           {"1k-A",
+            {{{"MSRVTT_JSFUSION_test.csv"}},
+             {{"val_list_jsfusion.txt"}},
+             {{"test_JSFUSION.json"}},
+             {{"test_1ka.jsonl"}}}},
+           {"full-train", {{{"train_list_full.txt"}}, {{"train_list.txt"}}, {{kData}, {"train"}}}},
+           {"full-val", {{{"val_list_full.txt"}}, {{"val_list.txt"}}, {{kData}, {"validate"}}}},
+           {"full-test", {{{"test_list_full.txt"}}, {{"test_list.txt"}}, {{kData}, {"test"}}}},
+           {"miech-train", {{{"train_list_miech.txt"}}}},
+           {"miech-test", {{{"test_list_miech.txt"}}}}},
+      .captions = {kData, "MSR_VTT.json", "mult_h5.json", "*_titles.json"},
       .places = {"annotation", "annotations", "msrvtt_data", "high-quality/structured-symlinks",
                  "structured-symlinks", "MSRVTT", "MSRVTT/annotation",
                  "MSRVTT/high-quality/structured-symlinks"},
@@ -80,8 +83,7 @@ const Published& msrvtt() {
 }  // namespace
 
 DatasetEntry msrvtt_dataset() {
-  return published_entry<msrvtt>(
-      "MSR-VTT: 9k, 7k, 1k-A, full-{train,val,test}, miech-{train,test}, or a list's file");
+  return published_entry<msrvtt>("MSR-VTT: 9k, 7k and 1k-A; full; miech; or a list's file");
 }
 
 }  // namespace vtr::data

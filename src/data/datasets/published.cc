@@ -14,10 +14,12 @@ namespace {
 
 class Reading {
  public:
-  Reading(const Published& dataset, const DataOptions& options, const std::string& split)
+  Reading(const Published& dataset, const DataOptions& options, Split role,
+          const std::string& split)
       : dataset_(dataset), split_(split), folders_{root_folder(options), {""}} {
     std::copy(dataset.places.begin(), dataset.places.end(), std::back_inserter(folders_.places));
-    result_.name = dataset.name + " " + split;
+    if (const std::string part = split + "-" + split_name(role); find_protocol(part)) split_ = part;
+    result_.name = dataset.name + " " + split_;
     videos_ = video_folder(options, dataset.video_places);
   }
 
@@ -39,6 +41,10 @@ class Reading {
   }
 
  private:
+  const Protocol* find_protocol(const std::string& name) const {
+    const auto found = std::ranges::find(dataset_.protocols, name, &Protocol::name);
+    return found == dataset_.protocols.end() ? nullptr : &*found;
+  }
   fs::path find(const std::string& name) const {
     return find_annotation(folders_.root, folders_.places, name);
   }
@@ -54,14 +60,11 @@ class Reading {
 
   // The videos of the split, from the first of its lists that is there; else from a file.
   std::vector<Entry> listed() {
-    const auto& all = dataset_.protocols;
-    const auto protocol = std::find_if(all.begin(), all.end(),
-                                       [&](const Protocol& entry) { return entry.name == split_; });
-    if (protocol != all.end()) return listed(*protocol);
+    if (const Protocol* protocol = find_protocol(split_)) return listed(*protocol);
     resolve_inside(folders_.root, split_, "split");
     const fs::path path = find(split_);
     std::vector<std::string> names;
-    for (const auto& entry : all) names.push_back(entry.name);
+    for (const auto& entry : dataset_.protocols) names.push_back(entry.name);
     VTR_CHECK(!path.empty(), "split '{}': no {} in {} (and it is no protocol: {})", split_, split_,
               folders_.root.string(), fmt::join(names, ", "));
     return dataset_.read(path, result_.sources);
@@ -172,7 +175,7 @@ class Reading {
   }
 
   const Published& dataset_;
-  const std::string& split_;
+  std::string split_;
   Folders folders_;
   fs::path videos_;
   Manifest result_;
@@ -180,9 +183,9 @@ class Reading {
 
 }  // namespace
 
-Manifest read_published(const Published& dataset, const DataOptions& options,
+Manifest read_published(const Published& dataset, const DataOptions& options, Split role,
                         const std::string& split) {
-  return Reading(dataset, options, split).run();
+  return Reading(dataset, options, role, split).run();
 }
 
 std::string describe_published(const Published& dataset, const DataOptions& options) {

@@ -51,7 +51,8 @@ struct Published {
                  Manifest&) = nullptr;
 };
 
-Manifest read_published(const Published& dataset, const DataOptions& options,
+// A protocol "full-train" is also called "full" where the training split is named.
+Manifest read_published(const Published& dataset, const DataOptions& options, Split role,
                         const std::string& split);
 std::string describe_published(const Published& dataset, const DataOptions& options);
 
@@ -59,8 +60,8 @@ template <const Published& (*dataset)()>
 DatasetEntry published_entry(const std::string& summary) {
   return {dataset().name, summary,
           [](const DataOptions& options) { return describe_published(dataset(), options); },
-          [](const DataOptions& options, const std::string& split) {
-            return read_published(dataset(), options, split);
+          [](const DataOptions& options, Split role, const std::string& split) {
+            return read_published(dataset(), options, role, split);
           }};
 }
 

@@ -18,8 +18,8 @@ DatasetEntry shapes_dataset() {
   entry.name = "shapes";
   entry.summary =
       "the generated benchmark: splits train, and ordered or single captions for testing";
-  entry.read = [](const DataOptions& options, const std::string& split) {
-    Manifest manifest = msrvtt_dataset().read(options, file_of(split));
+  entry.read = [](const DataOptions& options, Split role, const std::string& split) {
+    Manifest manifest = msrvtt_dataset().read(options, role, file_of(split));
     manifest.name = "shapes " + split;
     for (auto& source : manifest.sources) source.published.clear();  // only the names are theirs
     return manifest;

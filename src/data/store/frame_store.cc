@@ -3,7 +3,9 @@
 #include "store/index.h"
 #include "store/picture.h"
 
+#include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/hash.h"
 #include "vtr/core/log.h"
 #include "vtr/core/mapped_file.h"
 
@@ -44,7 +46,8 @@ struct FrameStore::Impl {
     }
   }
 
-  // Throws Error when the video is known by something else now. Its file may be away.
+  // Throws Error when the video is known by something else now. Its file may be away, and with it
+  // what its name tells: the ending, the part of it.
   void check_same(const StoreEntry& entry, const Record& record) const {
     const StoreEntry now = identity(record);
     const auto same = [&](const char* field, const auto& stored, const auto& wanted) {
@@ -53,10 +56,11 @@ struct FrameStore::Impl {
                 "pack it anew",
                 folder.string(), entry.id, field, stored, wanted);
     };
+    if (now.file_bytes == 0) return;
     same("file", entry.file, now.file);
     same("start", entry.start, now.start);
     same("end", entry.end, now.end);
-    if (now.file_bytes > 0) same("size", entry.file_bytes, now.file_bytes);
+    same("size", entry.file_bytes, now.file_bytes);
   }
 
   const uint8_t* frames_of(Place& place) const {
@@ -89,13 +93,23 @@ FrameStore::FrameStore(const fs::path& folder, bool verify)
 FrameStore::~FrameStore() = default;
 const StoreSpec& FrameStore::spec() const { return impl_->spec; }
 
+std::string FrameStore::digest(const fs::path& folder) {
+  return sha256(config::to_text(config::write(read_spec(folder))));
+}
+
 std::vector<int64_t> FrameStore::match(const Manifest& manifest, const video::Request& request,
                                        bool skip_unreadable) const {
   const std::string why = refusal(impl_->spec, request);
   VTR_CHECK(why.empty(), "data.store: {}: {}", impl_->folder.string(), why);
-  if (impl_->spec.crop == "whole" && impl_->spec.resolution != request.resolution)
+  const auto& spec = impl_->spec;
+  if (spec.crop == "whole" && spec.resolution != request.resolution)
     log::warn("[data] {}: frames stored at {} are resized again to {}: near what decoding gives",
-              impl_->folder.string(), impl_->spec.resolution, request.resolution);
+              impl_->folder.string(), spec.resolution, request.resolution);
+  if (request.crop == "random_resized" && spec.resolution < 2 * request.resolution)
+    log::warn(
+        "[data] {}: crops down to half of a frame's area are cut from frames stored at {} and "
+        "enlarged to {}: softer than decoding gives (pack with a larger --resolution)",
+        impl_->folder.string(), spec.resolution, request.resolution);
   std::vector<int64_t> places;
   std::vector<std::string> missing;
   for (const auto& record : manifest.videos) {

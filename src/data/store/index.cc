@@ -63,14 +63,6 @@ StoreEntry parse_entry(const std::string& line, const std::string& where) {
   return entry;
 }
 
-bool picks_at_random(const video::Request& request) {
-  return request.sampling == "random" || request.sampling == "segments";
-}
-
-bool changes_pictures(const video::Request& request) {
-  return request.crop != "center" || request.flip > 0 || request.jitter.any();
-}
-
 }  // namespace
 
 int64_t StoreEntry::bytes() const {
@@ -143,8 +135,8 @@ StoreSpec spec_for(const PackOptions& options, const std::vector<video::Request>
     return std::any_of(requests.begin(), requests.end(), condition);
   };
   const auto& first = requests.front();
-  const bool random = some(picks_at_random);
-  const bool changes = some(changes_pictures);
+  const bool random = some(video::picks_at_random);
+  const bool changes = some(video::changes_pictures);
   StoreSpec spec;
   spec.format = options.format;
   spec.quality = options.format == "jpeg" ? options.quality : 0;
@@ -154,6 +146,13 @@ StoreSpec spec_for(const PackOptions& options, const std::vector<video::Request>
   spec.crop = options.whole || changes ? "whole" : "center";
   spec.resolution = options.resolution > 0 ? options.resolution : first.resolution;
   for (const auto& request : requests) {
+    const bool served = request.sampling == spec.sampling || video::picks_at_random(request);
+    VTR_CHECK(
+        served,
+        "one store cannot serve splits sampled by '{}' and by '{}': pack each into a store of "
+        "its own (--split)",
+        first.sampling == request.sampling ? requests.back().sampling : first.sampling,
+        request.sampling);
     const std::string why = refusal(spec, request);
     VTR_CHECK(why.empty(), "one store cannot serve all that is asked for: {}", why);
   }
@@ -170,7 +169,7 @@ std::string refusal(const StoreSpec& spec, const video::Request& request) {
   const int64_t stored = spec.frames, wanted = request.frames;
   if (spec.sampling != request.sampling || stored != wanted) {
     const bool uniform = spec.sampling == "uniform";
-    if (uniform && picks_at_random(request)) {
+    if (uniform && video::picks_at_random(request)) {
       if (stored < 2 * wanted)
         return fmt::format("frames: {} in the store, {} sampling of {} needs {} or more", stored,
                            request.sampling, wanted, 2 * wanted);
@@ -185,7 +184,7 @@ std::string refusal(const StoreSpec& spec, const video::Request& request) {
   }
   if (spec.sampling == "fps" && spec.fps != request.fps)
     return fmt::format("fps: {} in the store, {} is asked for", spec.fps, request.fps);
-  if (spec.crop == "center" && changes_pictures(request))
+  if (spec.crop == "center" && video::changes_pictures(request))
     return fmt::format("crop: {} in the store, {} is asked for (pack with --whole)", spec.crop,
                        request.crop != "center" ? request.crop : "a flip or jitter");
   const bool sized = spec.crop == "whole" ? spec.resolution >= request.resolution

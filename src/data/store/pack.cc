@@ -5,6 +5,7 @@
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/log.h"
 
 #include <deque>
 #include <memory>
@@ -12,8 +13,6 @@
 
 namespace vtr::data {
 namespace {
-
-constexpr const char* kLock = "lock";
 
 // The videos of all parts, each once, in the order they are first met.
 std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
@@ -25,8 +24,9 @@ std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
       if (fresh) videos.push_back({record.id, record.path, {}, record.start, record.end});
       const auto& known = videos[found->second];
       VTR_CHECK(known.path == record.path && known.start == record.start && known.end == record.end,
-                "{}: video '{}' is {}, and {} in another split", part.manifest.name, record.id,
-                record.path.string(), known.path.string());
+                "{}: video '{}' is [{}, {}) s of {}, and [{}, {}) s of {} in another split",
+                part.manifest.name, record.id, record.start, record.end, record.path.string(),
+                known.start, known.end, known.path.string());
     }
   }
   return videos;
@@ -38,12 +38,11 @@ std::string list_hash(const std::vector<Record>& videos) {
   return fmt::format("{:016x}", checksum_of(lines.data(), lines.size()));
 }
 
-// Nothing is written into a folder of something else. A killed packer may have left only the lock.
+// Nothing is written into a folder of something else.
 void check_folder(const fs::path& folder) {
   if (fs::exists(spec_file(folder))) return;
   for (const auto& file : fs::directory_iterator(folder)) {
-    const auto name = file.path().filename();
-    VTR_CHECK(name == kLock || name == spec_file("").string() + ".tmp",
+    VTR_CHECK(file.path() == spec_file(folder).string() + ".tmp",
               "{}: holds other files and is no frame store; give an empty --out", folder.string());
   }
 }
@@ -59,9 +58,10 @@ void open_store(const fs::path& folder, const StoreSpec& spec) {
   for (const auto& field : config::write(spec)) {
     const auto name = field.first.as<std::string>();
     VTR_CHECK(field.second.Scalar() == there[name].Scalar(),
-              "{}: {}: {} in the store, {} is asked for now; remove the folder or give another "
+              "{}: {}: {} in the store, {} is asked for now{}; remove the folder or give another "
               "--out",
-              path.string(), name, there[name].Scalar(), field.second.Scalar());
+              path.string(), name, there[name].Scalar(), field.second.Scalar(),
+              name == "list" ? " (ids, files, their sizes or parts have changed)" : "");
   }
 }
 
@@ -155,6 +155,19 @@ void write_shard(const fs::path& folder, int64_t shard, int64_t videos, Ahead& a
   write_file(shard_file(folder, shard, "jsonl"), lines);
 }
 
+// Whether the shard is there and of the length its index says.
+bool is_whole(const fs::path& folder, int64_t shard, int64_t videos, const StoreSpec& spec) {
+  const auto index = shard_file(folder, shard, "jsonl"), frames = shard_file(folder, shard, "bin");
+  if (!fs::exists(index) || !fs::exists(frames)) return false;
+  try {
+    const auto bytes = static_cast<int64_t>(fs::file_size(frames));
+    return std::ssize(read_entries(index, spec, bytes)) == videos;
+  } catch (const Error& error) {
+    log::warn("[data] {}; the shard is written again", error.what());
+    return false;
+  }
+}
+
 Packed summary(const fs::path& folder, const StoreSpec& spec) {
   Packed result;
   for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
@@ -182,7 +195,7 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
   spec.list = list_hash(videos);
   fs::create_directories(out);
   check_folder(out);
-  const FileLock lock(out / kLock);
+  const FolderLock lock(out);
   open_store(out, spec);
   Ahead ahead(videos, spec, requests.front(), data);
   std::vector<int64_t> missing;
@@ -193,7 +206,7 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
   int64_t done = 0;
   for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
     const auto [begin, end] = range(shard);
-    if (fs::exists(shard_file(out, shard, "jsonl"))) {
+    if (is_whole(out, shard, end - begin, spec)) {
       done += end - begin;
       continue;
     }

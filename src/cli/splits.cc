@@ -1,0 +1,105 @@
+#include "splits.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/hash.h"
+#include "vtr/core/log.h"
+#include "vtr/data/frame_store.h"
+#include "vtr/eval/feature_store.h"
+
+#include <nlohmann/json.hpp>
+
+namespace vtr::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+fs::path record_file(const fs::path& run) { return run / "data.json"; }
+
+Json record(const data::Manifest& manifest) {
+  Json sources = Json::array();
+  for (const auto& source : manifest.sources) {
+    sources.push_back({{"file", source.path.string()}, {"md5", source.md5}});
+  }
+  return {{"name", manifest.name},           {"videos", manifest.videos.size()},
+          {"captions", manifest.captions()}, {"skipped", manifest.skipped},
+          {"sha256", manifest.sha256()},     {"notes", manifest.notes},
+          {"annotations", sources}};
+}
+
+std::string frames_digest(const data::DataOptions& options, const Splits& splits) {
+  // What else features depend on is compared when they are read.
+  if (!options.features.empty()) return "features " + eval::FeatureStore::dtype(options.features);
+  if (!options.store.empty()) return "store " + data::FrameStore::digest(options.store);
+  std::string sizes;
+  for (const auto* manifest : {&splits.train, &splits.val}) {
+    for (const auto& video : manifest->videos) {
+      std::error_code missing;
+      const auto bytes = fs::file_size(video.path, missing);
+      sizes += fmt::format("{} ", missing ? 0 : bytes);
+    }
+  }
+  return "videos " + sha256(sizes);
+}
+
+// `read` of the run's record, "" where it has none.
+template <class Read>
+std::string from_record(const fs::path& run, const Read& read) {
+  const fs::path path = record_file(run);
+  if (!fs::exists(path)) return "";
+  try {
+    return read(Json::parse(read_file(path)));
+  } catch (const nlohmann::json::exception& error) {
+    throw Error(fmt::format("{}: {}", path.string(), error.what()));
+  }
+}
+
+}  // namespace
+
+Splits read_splits(const data::DataOptions& options, uint64_t seed) {
+  Splits splits{data::read_split(options, data::Split::train, seed),
+                data::read_split(options, data::Split::val, seed), ""};
+  splits.frames = frames_digest(options, splits);
+  return splits;
+}
+
+void write_splits(const fs::path& run, const Splits& splits) {
+  const Json json = {{data::split_name(data::Split::train), record(splits.train)},
+                     {data::split_name(data::Split::val), record(splits.val)},
+                     {"frames", splits.frames}};
+  write_file(record_file(run), json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  std::string ids;
+  for (const auto& video : splits.val.videos) ids += video.id + "\n";
+  write_file(run / "validation.txt", ids);
+}
+
+void log_notes(const data::Manifest& manifest) {
+  for (const auto& note : manifest.notes) log::info("[data] {}: {}", manifest.name, note);
+}
+
+std::string split_change(const fs::path& run, data::Split split, const data::Manifest& now) {
+  return from_record(run, [&](const Json& json) -> std::string {
+    const Json& old = json.at(data::split_name(split));
+    if (old.at("sha256") == now.sha256()) return "";
+    return fmt::format(
+        "{}: the {} split was {} videos, {} captions, {} skipped, and is another "
+        "one now: {}, {}, {} (annotations, data.skip_list)",
+        record_file(run).string(), data::split_name(split), old.at("videos").get<int64_t>(),
+        old.at("captions").get<int64_t>(), old.at("skipped").size(), now.videos.size(),
+        now.captions(), now.skipped.size());
+  });
+}
+
+void check_splits(const fs::path& run, const Splits& now) {
+  for (const auto& change : {split_change(run, data::Split::train, now.train),
+                             split_change(run, data::Split::val, now.val)}) {
+    VTR_CHECK(change.empty(), "{}; give another --run", change);
+  }
+  const std::string frames =
+      from_record(run, [](const Json& json) { return json.at("frames").get<std::string>(); });
+  VTR_CHECK(frames.empty() || frames == now.frames,
+            "{}: its frames were read from other {} (data.root, data.store, data.features); give "
+            "another --run",
+            record_file(run).string(), frames.substr(0, frames.find(' ')));
+}
+
+}  // namespace vtr::cli

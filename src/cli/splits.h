@@ -1,0 +1,26 @@
+// What a run was trained and validated on: data.json in its folder, with digests of the splits and
+// of what their frames were read from, and validation.txt, the validation videos, an id a line.
+#pragma once
+
+#include "vtr/data/manifest.h"
+
+namespace vtr::cli {
+
+struct Splits {
+  data::Manifest train, val;
+  std::string frames;  // what they are read from, by content: the videos, a store, features
+};
+
+// Throws Error.
+Splits read_splits(const data::DataOptions& options, uint64_t seed);
+void write_splits(const fs::path& run, const Splits& splits);
+
+// What the reader noted, a line each.
+void log_notes(const data::Manifest& manifest);
+
+// How a split differs from the run's own, for a person; "" where it does not or none is recorded.
+std::string split_change(const fs::path& run, data::Split split, const data::Manifest& now);
+// Throws Error where a run that goes on would see other data.
+void check_splits(const fs::path& run, const Splits& now);
+
+}  // namespace vtr::cli
