@@ -102,7 +102,8 @@ std::string render(const std::vector<report::Record>& rows, const Experiment& fi
     table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", "", number(p.r1),
                number(p.r5), number(p.r10), number(p.mdr), number(p.mnr)});
   }
-  return table.text();
+  const bool seen = first.train.select_on == "test";
+  return table.text() + (seen ? "the checkpoint was chosen on the test split\n" : "");
 }
 
 int evaluate_all(const Flags& flags) {

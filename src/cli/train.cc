@@ -80,7 +80,9 @@ int train(const Flags& given) {
 
   const auto seed = static_cast<uint64_t>(experiment.train.seed);
   const auto train_split = data::read_split(experiment.data, data::Split::train, seed);
-  const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
+  const bool on_test = experiment.train.select_on == "test";
+  const auto val_split =
+      data::read_split(experiment.data, on_test ? data::Split::test : data::Split::val, seed);
   if (found) check_validation(flags.run, val_split);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
@@ -98,6 +100,12 @@ int train(const Flags& given) {
             train_split.skipped, val_split.videos.size(), val_split.skipped);
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
             flags.run);
+  if (on_test) {
+    log::warn(
+        "[train] train.select_on: the checkpoint is chosen on the test split {}; its figures "
+        "there are no longer those of unseen data",
+        val_split.name);
+  }
   if (trainer.run() == train::Outcome::stopped) {
     log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
     return kStopped;

@@ -1,5 +1,7 @@
 #include "vtr/train/trainer.h"
 
+#include "ema.h"
+#include "groups.h"
 #include "optimizer.h"
 #include "step.h"
 
@@ -12,6 +14,7 @@
 #include "vtr/report/progress.h"
 #include "vtr/report/run.h"
 #include "vtr/train/checkpoint.h"
+#include "vtr/train/schedule.h"
 
 #include <torch/torch.h>
 
@@ -23,7 +26,6 @@
 namespace vtr::train {
 namespace {
 
-const double kMaxLogitScale = std::log(100.0);  // CLIP's clamp
 constexpr int64_t kScaleSteps = 2000;
 
 std::atomic<bool> stop_asked = false;
@@ -45,6 +47,12 @@ class StopSignals {
   }
 };
 
+void make_deterministic() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // cuBLAS reads it at its start
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
 }  // namespace
 
 struct Trainer::Impl {
@@ -55,8 +63,10 @@ struct Trainer::Impl {
         run(folder),
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
+        ema(given.encoding.model, given.options.ema),
         pass(given.encoding.model, given.options) {
     count_steps();
+    if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
@@ -65,6 +75,8 @@ struct Trainer::Impl {
   Outcome loop();
   report::Record step(const data::Batch& batch);
   double clip();
+  Tensor clamped_scale();
+  bool patient() const { return options.patience == 0 || state.worse < options.patience; }
   void go_on(const Checkpoint& from);
   bool scaled() const { return options.precision == "fp16"; }
   bool stored() const { return !parts.encoding.loader.data.features.empty(); }
@@ -83,9 +95,11 @@ struct Trainer::Impl {
   TrainOptions options;
   fs::path run;
   int64_t frozen;  // parameters, as values
-  AdamW optimizer;
+  Optimizer optimizer;
+  Ema ema;
   Step pass;
   int64_t steps_per_epoch = 0, total = 0;
+  Schedule schedule;
   TrainState state;
   double last_loss = 0;
   int64_t saved = 0;                                     // the step of the last checkpoint
@@ -112,7 +126,7 @@ Outcome Trainer::Impl::loop() {
   data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
   report::Progress progress("train", "steps", total, state.step);
   parts.encoding.model.train();
-  while (state.step < total && !stop_asked) {
+  while (state.step < total && patient() && !stop_asked) {
     const double waited = loader.waited();
     const auto batch = loader.next();
     const double wait = loader.waited() - waited;
@@ -121,13 +135,15 @@ Outcome Trainer::Impl::loop() {
     record.emplace_back("skipped", train.skipped + loader.skipped());
     metrics->add(record);
     progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
-    const bool last = state.step == total;
+    bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
+    last = last || !patient();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
   }
   if (const int64_t skipped = train.skipped + loader.skipped(); skipped > 0)
     log::warn("[train] {} videos were skipped", skipped);
-  if (state.step >= total) return Outcome::finished;
+  if (!patient()) log::info("[train] no better one in {} validations", state.worse);
+  if (state.step >= total || !patient()) return Outcome::finished;
   if (saved != state.step) checkpoint(false);
   return Outcome::stopped;
 }
@@ -136,6 +152,7 @@ void Trainer::Impl::count_steps() {
   steps_per_epoch =
       data::TrainLoader::steps_per_epoch(train, parts.encoding.loader.data, options.batch);
   total = options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch;
+  schedule = make_schedule(options.schedule, {.steps = total, .epoch = steps_per_epoch});
 }
 
 void Trainer::Impl::leave_out_unreadable() {
@@ -145,7 +162,9 @@ void Trainer::Impl::leave_out_unreadable() {
 
 void Trainer::Impl::go_on(const Checkpoint& from) {
   load_model(parts.encoding.model, from.folder);
-  optimizer.load_state(models::load_safetensors(from.folder / "optimizer.safetensors"));
+  const auto rest = models::load_safetensors(from.folder / "optimizer.safetensors");
+  optimizer.load_state(rest);
+  ema.load_state(rest);
   state = from.state;
   saved = state.step;
 }
@@ -193,13 +212,10 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
   VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
             state.step + 1, last_loss);
   const double norm = clip();
-  const double factor = schedule_factor(options, state.step, total);
+  const double factor = schedule(state.step);
   if (std::isfinite(norm)) optimizer.step(factor);
-  const Tensor scale = parts.encoding.model.encoders().logit_scale();
-  {
-    const torch::NoGradGuard no_grad;
-    scale.clamp_max_(kMaxLogitScale);
-  }
+  const Tensor scale = clamped_scale();
+  ema.update();
   ++state.step;
   const double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -211,6 +227,13 @@ report::Record Trainer::Impl::step(const data::Batch& batch) {
           {"grad_norm", std::isfinite(norm) ? norm : -1.0},
           {"logit_scale", scale.exp().item<double>()},
           {"seconds", seconds}};
+}
+
+// The logarithm of the inverse temperature, held within its bounds.
+Tensor Trainer::Impl::clamped_scale() {
+  const torch::NoGradGuard no_grad;
+  const Tensor scale = parts.encoding.model.encoders().logit_scale();
+  return scale.clamp_(std::log(options.logit_scale_min), std::log(options.logit_scale_max));
 }
 
 // Clips the gradients to clip_norm; returns their norm before. In fp16 they come scaled up; a norm
@@ -235,6 +258,7 @@ double Trainer::Impl::clip() {
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
+  const Ema::InUse average(ema);
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
                                      val_features ? &*val_features : nullptr);
   validations->add({{"step", state.step},
@@ -249,13 +273,19 @@ bool Trainer::Impl::validate() {
             result.skipped);
   // R@1 first; the mean rank settles equal ones.
   const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
+  ++state.worse;
   if (score < state.best) return false;  // of equal ones the newer
   state.best = score;
+  state.worse = 0;
   return true;
 }
 
 void Trainer::Impl::checkpoint(bool best) {
-  const fs::path folder = save_checkpoint(run, parts.encoding.model, optimizer.state(), state);
+  auto rest = optimizer.state();
+  const auto trained = ema.state();
+  rest.insert(rest.end(), trained.begin(), trained.end());
+  const Ema::InUse average(ema);
+  const fs::path folder = save_checkpoint(run, parts.encoding.model, rest, state);
   if (best) mark_best(folder);
   prune_checkpoints(run, options.keep);
   saved = state.step;

@@ -113,7 +113,7 @@ model:
   encoder: {{name: clip, embed_dim: 32, image_resolution: 32, patch: 16, vision_width: 64,
             vision_layers: 1, context: 24, vocab: 192, text_width: 64, text_layers: 1}}
   head: {{name: joint, heads: 2, temporal: learned, dropout: 0.2}}
-train: {{batch: 8, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
+train: {{batch: 8, log_every: 1, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
 )",
                                       (dir / "data").string()))
       .string();

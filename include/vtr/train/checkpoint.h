@@ -15,10 +15,12 @@ namespace vtr::train {
 struct TrainState {
   int64_t step = 0;           // updates done
   double best = -1;           // the best validation metric so far; -1: none
+  int64_t worse = 0;          // validations since
   double loss_scale = 65536;  // of fp16
   void fields(auto& f) {
     f("step", step, "updates done");
     f("best", best, "best validation metric");
+    f("worse", worse, "validations since");
     f("loss_scale", loss_scale, "of fp16");
   }
 };
