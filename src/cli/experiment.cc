@@ -151,8 +151,10 @@ void check_free(const fs::path& run, bool overwrite) {
 }
 
 void open_run(const fs::path& run, bool overwrite, const Experiment& experiment) {
-  if (overwrite) fs::remove_all(run);
   fs::create_directories(run);
+  if (overwrite) {  // the folder itself may be locked
+    for (const auto& entry : fs::directory_iterator(run)) fs::remove_all(entry.path());
+  }
   log::add_file(run / "log.txt");
   write_file(run / "config.yaml", config::to_text(config::write(experiment)));
   write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");

@@ -5,6 +5,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/models/device.h"
+#include "vtr/models/weights/imports.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
@@ -16,11 +17,11 @@
 namespace vtr::cli {
 namespace {
 
-constexpr int kStopped = 143;
+constexpr int kTerminated = 143, kInterrupted = 130;  // 128 + the signal
 constexpr const char* kValidation = "validation.txt";
 
 struct Flags : ConfigFlags {
-  std::string run;
+  std::string run, init_from;
   bool resume = false, overwrite = false;
 };
 
@@ -64,6 +65,13 @@ void check_validation(const fs::path& run, const data::Manifest& val) {
             path.string());
 }
 
+void start_from(models::Retriever& model, const std::string& path) {
+  const auto missing = train::init_from(model, path);
+  log::info("[train] weights of {}", path);
+  if (missing.empty()) return;
+  log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
+}
+
 int train(const Flags& given) {
   Flags flags = given;
   const bool from_run = flags.resume && flags.config.empty();
@@ -71,6 +79,8 @@ int train(const Flags& given) {
   auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
   VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  std::optional<FolderLock> lock;  // as long as it trains
+  if (fs::exists(flags.run)) lock.emplace(flags.run);
   if (!flags.resume) check_free(flags.run, flags.overwrite);
   models::open_device(experiment.device);  // its libraries go before any weights are read
   const auto found =
@@ -86,6 +96,7 @@ int train(const Flags& given) {
   if (found) check_validation(flags.run, val_split);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
+  if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,
                           .val = val_split,
@@ -94,6 +105,7 @@ int train(const Flags& given) {
                           .workspace_mb = experiment.eval.workspace_mb},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
+  if (!lock) lock.emplace(flags.run);
   write_file(fs::path(flags.run) / kValidation, validation_list(val_split));
   log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
             train_split.name, train_split.videos.size(), train_split.captions(),
@@ -106,18 +118,21 @@ int train(const Flags& given) {
         "there are no longer those of unseen data",
         val_split.name);
   }
-  if (trainer.run() == train::Outcome::stopped) {
-    log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
-    return kStopped;
+  const auto outcome = trainer.run();
+  if (outcome == train::Outcome::finished) {
+    log::info("[train] done; next: vtr eval --run {}", flags.run);
+    return 0;
   }
-  log::info("[train] done; next: vtr eval --run {}", flags.run);
-  return 0;
+  log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
+  return outcome == train::Outcome::interrupted ? kInterrupted : kTerminated;
 }
 
 Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
   app.add_option("--run", flags->run, "the run's folder; runs/<config's name> when left out");
+  app.add_option("--init-from", flags->init_from,
+                 "start from the weights of a run, a checkpoint or a model.safetensors");
   app.add_flag("--resume", flags->resume, "start, or go on from the newest checkpoint");
   app.add_flag("--overwrite", flags->overwrite, "remove the run's folder first");
   return [flags] { return train(*flags); };

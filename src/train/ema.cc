@@ -43,7 +43,7 @@ void Ema::swap() {
 models::TensorMap Ema::state() const {
   models::TensorMap result;
   for (size_t i = 0; i < names_.size(); ++i) {
-    result.emplace_back(kTrained + names_[i], weights_[i].detach());
+    result.emplace_back(kTrained + names_[i], weights_[i].detach().clone());
   }
   return result;
 }

@@ -28,7 +28,7 @@ class Ema {
     Ema& ema_;
   };
 
-  // The weights that train, as "trained.NAME": a checkpoint's model is the average.
+  // Copies of the weights that train, as "trained.NAME": a checkpoint's model is the average.
   models::TensorMap state() const;
   // The average is the model as it is now; the weights that train come from `state`, if they are in
   // it.
