@@ -34,7 +34,10 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.data.decode_seconds = 0;
     e.data.verify = defaults.data.verify;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
-    e.train.checkpoint_every = e.train.eval_every = 0;
+    e.train.checkpoint_every = e.train.eval_every = e.train.log_every = 0;
+    e.train.patience = e.train.max_skips = 0;
+    e.train.non_finite = defaults.train.non_finite;
+    e.train.divergence = 0;
     e.eval = defaults.eval;
     return config::write(e);
   };

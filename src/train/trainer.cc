@@ -76,7 +76,7 @@ struct Trainer::Impl {
   void announce() const;
   Outcome finish(const data::TrainLoader& loader);
   void step(const data::Batch& batch);
-  bool overflowed(const Tensor& loss, const Tensor& skip);
+  bool overflowed(const Tensor& skip);
   Tensor clamped_scale();
   void read(const data::TrainLoader& loader);
   void go_on(const Checkpoint& from);
@@ -215,7 +215,7 @@ void Trainer::Impl::encode_features() {
 }
 
 // One update. What is random in it (dropout) is a function of the seed and the step. Nothing of it
-// waits for the device but fp16's overflow; a step that is not finite changes no weight.
+// waits for the device but fp16's overflow; a gradient that is not finite changes no weight.
 void Trainer::Impl::step(const data::Batch& batch) {
   torch::manual_seed(
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
@@ -225,7 +225,7 @@ void Trainer::Impl::step(const data::Batch& batch) {
   const torch::NoGradGuard no_grad;
   const auto [scaled_norms, encoders] = optimizer.norms();
   const Tensor norms = scaled_norms / unit, norm = norms.norm();
-  const Tensor skip = (loss + norm).isfinite().logical_not().to(torch::kFloat);
+  const Tensor skip = norm.isfinite().logical_not().to(torch::kFloat);
   Tensor scale = torch::full_like(norm, unit);
   if (options.clip_norm > 0) scale = scale * ((norm + 1e-6) / options.clip_norm).clamp_min(1);
   const double factor = schedule(state.step);
@@ -233,19 +233,16 @@ void Trainer::Impl::step(const data::Batch& batch) {
   const Tensor logit_scale = clamped_scale();
   ema.update();
   ++state.step;
-  const bool overflow = scaled() && overflowed(loss, skip);
+  const bool overflow = scaled() && overflowed(skip);
   recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit, overflow}, batch);
 }
 
 // A gradient that overflows in fp16 halves the loss's scale, which doubles every kScaleSteps.
-bool Trainer::Impl::overflowed(const Tensor& loss, const Tensor& skip) {
-  if (skip.item<float>() == 0) {
-    if (state.step % kScaleSteps == 0) state.loss_scale *= 2;
-    return false;
-  }
-  if (state.loss_scale <= 1 || !std::isfinite(loss.item<double>())) return false;
-  state.loss_scale /= 2;
-  return true;
+bool Trainer::Impl::overflowed(const Tensor& skip) {
+  const bool skipped = skip.item<float>() != 0, overflow = skipped && state.loss_scale > 1;
+  if (overflow) state.loss_scale /= 2;
+  if (!skipped && state.step % kScaleSteps == 0) state.loss_scale *= 2;
+  return overflow;
 }
 
 // The logarithm of the inverse temperature, held within its bounds.
@@ -278,10 +275,9 @@ bool Trainer::Impl::validate() {
             result.skipped);
   // R@1 first; the mean rank settles equal ones.
   const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
-  ++state.worse;
+  state.worse = score > state.best ? 0 : state.worse + 1;
   if (score < state.best) return false;  // of equal ones the newer
   state.best = score;
-  state.worse = 0;
   return true;
 }
 

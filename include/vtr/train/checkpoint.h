@@ -15,7 +15,7 @@ namespace vtr::train {
 
 // What the guards remember.
 struct GuardState {
-  int64_t skips = 0;  // steps left out, the last ones in a row
+  int64_t skips = 0;  // steps left out in a row, up to now
   int64_t seen = 0;   // losses in the mean
   double mean = 0;    // running mean of the loss
   double best = 0;    // the lowest so far
@@ -32,7 +32,7 @@ struct GuardState {
 struct TrainState {
   int64_t step = 0;           // updates done
   double best = -1;           // the best validation metric so far; -1: none
-  int64_t worse = 0;          // validations since
+  int64_t worse = 0;          // validations in a row without a better one
   double loss_scale = 65536;  // of fp16
   GuardState guard;
   void fields(auto& f) {
