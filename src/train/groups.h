@@ -22,7 +22,8 @@ struct Trained {
   double rate, decay;  // peak rate, weight decay
 };
 
-// The parameters that require gradients, in the model's order. Throws Error for a pattern of
+// The parameters that require gradients, in the model's order. Of the patterns of train.rates that
+// match, all factors count. Throws Error for a pattern of
 // train.rates that matches none of all, and for train.layer_decay where there are no blocks.
 std::vector<Trained> trained(const torch::nn::Module& model, const TrainOptions& options);
 

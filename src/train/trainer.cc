@@ -65,6 +65,8 @@ struct Trainer::Impl {
         pass(given.encoding.model, given.options),
         guard(options, state.guard),
         saver(folder, given.options.keep) {
+    VTR_CHECK(options.patience == 0 || !given.val.videos.empty(),
+              "train.patience: there is no validation split (data.val, data.val_fraction)");
     count_steps();
     if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
