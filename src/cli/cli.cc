@@ -20,7 +20,7 @@ constexpr int kFailed = 1, kUsage = 2;
 
 // Every error ends here, as lines that start with the program's name.
 int report(const std::string& message, int code) {
-  log::write(log::Level::debug, "exit " + std::to_string(code));
+  log::write_to_files("error: " + message);
   std::fprintf(stderr, "vtr: %s\n", message.c_str());
   return code;
 }

@@ -113,7 +113,12 @@ int evaluate_all(const Flags& flags) {
   for (const auto& subject : subjects) {
     for (auto& row : evaluate(subject, flags.splits)) rows.push_back(std::move(row));
   }
-  print_result(render(rows, subjects.front().experiment), flags.json, report::to_json(rows));
+  std::string text = render(rows, subjects.front().experiment);
+  for (const auto& subject : subjects) {
+    if (!subject.checkpoint || subject.experiment.train.select_on != "test") continue;
+    text += fmt::format("{}: its checkpoint was chosen on the test split\n", subject.label);
+  }
+  print_result(text, flags.json, report::to_json(rows));
   return 0;
 }
 

@@ -7,6 +7,8 @@
 #include "vtr/data/frame_store.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
+#include "vtr/train/schedule.h"
+#include "vtr/train/updates.h"
 
 #include <torch/torch.h>
 #include <torch/version.h>
@@ -17,16 +19,21 @@
 
 namespace vtr::cli {
 
+// The choice's options checked, and their defaults in their places.
+template <class Entry>
+static void fill_in(config::Choice& choice, const Table<Entry>& table, const char* path) {
+  choice.options = table.find(choice.name).schema.resolve(choice.options, path);
+}
+
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
   const auto tree = config::merge(config::load(config), config::parse_overrides(overrides));
   auto experiment = config::read<Experiment>(tree, "");
   experiment.model = models::resolve(experiment.model, /*read_weights=*/false);
-  auto& tokenizer = experiment.text.tokenizer;
-  tokenizer.options =
-      text::tokenizers().find(tokenizer.name).schema.resolve(tokenizer.options, "text.tokenizer");
-  auto& loss = experiment.train.loss;
-  loss.options = losses::losses().find(loss.name).schema.resolve(loss.options, "train.loss");
+  fill_in(experiment.text.tokenizer, text::tokenizers(), "text.tokenizer");
+  fill_in(experiment.train.loss, losses::losses(), "train.loss");
+  fill_in(experiment.train.optimizer, train::optimizers(), "train.optimizer");
+  fill_in(experiment.train.schedule, train::schedules(), "train.schedule");
   data::datasets().find(experiment.data.dataset);
   return experiment;
 }
@@ -143,8 +150,10 @@ void check_free(const fs::path& run, bool overwrite) {
 }
 
 void open_run(const fs::path& run, bool overwrite, const Experiment& experiment) {
-  if (overwrite) fs::remove_all(run);
   fs::create_directories(run);
+  if (overwrite) {  // the folder itself may be locked
+    for (const auto& entry : fs::directory_iterator(run)) fs::remove_all(entry.path());
+  }
   log::add_file(run / "log.txt");
   write_file(run / "config.yaml", config::to_text(config::write(experiment)));
   write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");

@@ -29,9 +29,9 @@ int import_weights(const Flags& flags) {
   const auto model = build_model(experiment, /*load_weights=*/false);
   const auto dead = models::load_import(*model, found);
   open_run(flags.out, flags.overwrite, experiment);
-  train::save_checkpoint(flags.out, *model, /*optimizer=*/{}, {});
-  log::info("[import] {} of {}: {} tensors", flags.weights, flags.from,
-            train::module_tensors(*model).size());
+  const auto tensors = train::module_tensors(*model);
+  train::save_checkpoint(flags.out, {.model = tensors, .optimizer = {}, .state = {}});
+  log::info("[import] {} of {}: {} tensors", flags.weights, flags.from, tensors.size());
   for (const auto& [key, value] : found.metadata) log::info("[import] {}: {}", key, value);
   if (!dead.empty()) log::info("[import] never used, left out: {}", models::grouped(dead));
   log::info("[import] next: vtr eval --run {}", flags.out);

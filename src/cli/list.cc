@@ -3,6 +3,8 @@
 
 #include "vtr/losses/losses.h"
 #include "vtr/models/weights/imports.h"
+#include "vtr/train/schedule.h"
+#include "vtr/train/updates.h"
 
 #include <fmt/format.h>
 
@@ -33,6 +35,8 @@ std::string list(const std::string& what) {
   if (what == "encoders") return entries_text(models::encoders(), "model.encoder");
   if (what == "tokenizers") return entries_text(text::tokenizers(), "text.tokenizer");
   if (what == "losses") return entries_text(losses::losses(), "train.loss");
+  if (what == "optimizers") return entries_text(train::optimizers(), "train.optimizer");
+  if (what == "schedules") return entries_text(train::schedules(), "train.schedule");
   if (what == "systems") return entries_text(models::imports(), "");
   if (what == "datasets") return entries_text(data::datasets(), "data");
   return rows_text(config::help<Experiment>(""));
@@ -41,10 +45,11 @@ std::string list(const std::string& what) {
 Action add(CLI::App& app) {
   auto what = std::make_shared<std::string>();
   app.add_option("what", *what,
-                 "options, heads, encoders, tokenizers, losses, datasets or systems (vtr import)")
+                 "options, heads, encoders, tokenizers, losses, optimizers, schedules, datasets or "
+                 "systems (vtr import)")
       ->required()
-      ->check(CLI::IsMember(
-          {"options", "heads", "encoders", "tokenizers", "losses", "datasets", "systems"}));
+      ->check(CLI::IsMember({"options", "heads", "encoders", "tokenizers", "losses", "optimizers",
+                             "schedules", "datasets", "systems"}));
   return [what] {
     print_result(list(*what), "", "");
     return 0;

@@ -55,9 +55,9 @@ std::string from_record(const fs::path& run, const Read& read) {
 
 }  // namespace
 
-Splits read_splits(const data::DataOptions& options, uint64_t seed) {
+Splits read_splits(const data::DataOptions& options, data::Split chooser, uint64_t seed) {
   Splits splits{data::read_split(options, data::Split::train, seed),
-                data::read_split(options, data::Split::val, seed), ""};
+                data::read_split(options, chooser, seed), ""};
   splits.frames = frames_digest(options, splits);
   return splits;
 }

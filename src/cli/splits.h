@@ -11,8 +11,8 @@ struct Splits {
   std::string frames;  // what they are read from, by content: the videos, a store, features
 };
 
-// Throws Error.
-Splits read_splits(const data::DataOptions& options, uint64_t seed);
+// `chooser`: the split that `val` is, by which the best checkpoint is chosen. Throws Error.
+Splits read_splits(const data::DataOptions& options, data::Split chooser, uint64_t seed);
 void write_splits(const fs::path& run, const Splits& splits);
 
 // What the reader noted, a line each.

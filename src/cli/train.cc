@@ -6,6 +6,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/models/device.h"
+#include "vtr/models/weights/imports.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
@@ -17,10 +18,10 @@
 namespace vtr::cli {
 namespace {
 
-constexpr int kStopped = 143;
+constexpr int kTerminated = 143, kInterrupted = 130;  // 128 + the signal
 
 struct Flags : ConfigFlags {
-  std::string run;
+  std::string run, init_from;
   bool resume = false, overwrite = false;
 };
 
@@ -35,7 +36,10 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
     e.data.verify = defaults.data.verify;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
-    e.train.checkpoint_every = e.train.eval_every = 0;
+    e.train.checkpoint_every = e.train.eval_every = e.train.log_every = 0;
+    e.train.patience = e.train.max_skips = 0;
+    e.train.non_finite = defaults.train.non_finite;
+    e.train.divergence = 0;
     e.eval = defaults.eval;
     return config::write(e);
   };
@@ -51,6 +55,13 @@ void check_same(const Experiment& now, const fs::path& saved) {
   }
 }
 
+void start_from(models::Retriever& model, const std::string& path) {
+  const auto missing = train::init_from(model, path);
+  log::info("[train] weights of {}", path);
+  if (missing.empty()) return;
+  log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
+}
+
 int train(const Flags& given) {
   Flags flags = given;
   const bool from_run = flags.resume && flags.config.empty();
@@ -58,6 +69,8 @@ int train(const Flags& given) {
   auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
   VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  std::optional<FolderLock> lock;  // as long as it trains
+  if (fs::exists(flags.run)) lock.emplace(flags.run);
   if (!flags.resume) check_free(flags.run, flags.overwrite);
   models::open_device(experiment.device);  // its libraries go before any weights are read
   const auto found =
@@ -65,11 +78,14 @@ int train(const Flags& given) {
   resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
   if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
 
-  const auto splits = read_splits(experiment.data, static_cast<uint64_t>(experiment.train.seed));
+  const bool on_test = experiment.train.select_on == "test";
+  const auto splits = read_splits(experiment.data, on_test ? data::Split::test : data::Split::val,
+                                  static_cast<uint64_t>(experiment.train.seed));
   const auto &train_split = splits.train, &val_split = splits.val;
   if (found) check_splits(flags.run, splits);
   const auto model = build_model(experiment, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
+  if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,
                           .val = val_split,
@@ -78,6 +94,7 @@ int train(const Flags& given) {
                           .workspace_mb = experiment.eval.workspace_mb},
                          flags.run);
   open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
+  if (!lock) lock.emplace(flags.run);
   write_splits(flags.run, splits);
   log_notes(train_split);
   log_notes(val_split);
@@ -86,18 +103,27 @@ int train(const Flags& given) {
             train_split.skipped.size(), val_split.videos.size(), val_split.skipped.size());
   log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
             flags.run);
-  if (trainer.run() == train::Outcome::stopped) {
-    log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
-    return kStopped;
+  if (on_test) {
+    log::warn(
+        "[train] train.select_on: the checkpoint is chosen on the test split {}; its figures "
+        "there are no longer those of unseen data",
+        val_split.name);
   }
-  log::info("[train] done; next: vtr eval --run {}", flags.run);
-  return 0;
+  const auto outcome = trainer.run();
+  if (outcome == train::Outcome::finished) {
+    log::info("[train] done; next: vtr eval --run {}", flags.run);
+    return 0;
+  }
+  log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
+  return outcome == train::Outcome::interrupted ? kInterrupted : kTerminated;
 }
 
 Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
   app.add_option("--run", flags->run, "the run's folder; runs/<config's name> when left out");
+  app.add_option("--init-from", flags->init_from,
+                 "start from the weights of a run, a checkpoint or a model.safetensors");
   app.add_flag("--resume", flags->resume, "start, or go on from the newest checkpoint");
   app.add_flag("--overwrite", flags->overwrite, "remove the run's folder first");
   return [flags] { return train(*flags); };

@@ -47,6 +47,15 @@ void add_file(const std::filesystem::path& path) {
   logger().sinks().push_back(std::move(sink));
 }
 
+void write_to_files(const std::string& line) {
+  const spdlog::details::log_msg message("vtr", spdlog::level::err, line);
+  const auto& sinks = logger().sinks();
+  for (size_t i = 1; i < sinks.size(); ++i) {  // behind the terminal's
+    sinks[i]->log(message);
+    sinks[i]->flush();
+  }
+}
+
 Hook set_before_line(Hook hook) { return std::exchange(before_line, hook); }
 
 }  // namespace vtr::log

@@ -52,13 +52,19 @@ TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::stri
                    int64_t max_words, bool pad_to_max) {
   std::vector<std::vector<int64_t>> ids;
   size_t longest = pad_to_max ? static_cast<size_t>(max_words) : 0;
+  int64_t truncated = 0;
   for (const auto& caption : captions) {
-    ids.push_back(tokenizer.encode(caption, max_words));
+    ids.push_back(tokenizer.encode(caption, max_words + 1));
+    if (static_cast<int64_t>(ids.back().size()) > max_words) {
+      ids.back() = tokenizer.encode(caption, max_words);
+      ++truncated;
+    }
     longest = std::max(longest, ids.back().size());
   }
   const std::vector<int64_t> shape = {static_cast<int64_t>(ids.size()),
                                       static_cast<int64_t>(longest)};
-  TextBatch batch{at::full(shape, tokenizer.pad(), at::kLong), at::zeros(shape, at::kBool)};
+  TextBatch batch{at::full(shape, tokenizer.pad(), at::kLong), at::zeros(shape, at::kBool),
+                  truncated};
   for (size_t i = 0; i < ids.size(); ++i) {
     std::copy(ids[i].begin(), ids[i].end(), batch.ids.data_ptr<int64_t>() + i * longest);
     std::fill_n(batch.mask.data_ptr<bool>() + i * longest, ids[i].size(), true);

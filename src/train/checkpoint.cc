@@ -2,16 +2,23 @@
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/hash.h"
 #include "vtr/models/weights/copy.h"
 
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <map>
+#include <sstream>
 
 namespace vtr::train {
 namespace {
 
+constexpr const char* kModel = "model.safetensors";
+constexpr const char* kOptimizer = "optimizer.safetensors";
+constexpr const char* kState = "state.yaml";
 constexpr const char* kDone = "DONE";
+constexpr const char* kEncoders = "clip.";
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
 
@@ -38,6 +45,37 @@ fs::path best_of(const fs::path& run) {
   return fs::is_symlink(link) ? folder_of(run) / fs::read_symlink(link) : fs::path();
 }
 
+// A file of a checkpoint, its bytes those that were written.
+fs::path checked(const fs::path& folder, const std::string& name) {
+  const fs::path file = folder / name;
+  std::istringstream sums(read_file(folder / kDone));
+  for (std::string sum, listed; sums >> sum >> listed;) {
+    if (listed != name) continue;
+    VTR_CHECK(
+        sha256_of_file(file) == sum,
+        "{}: damaged: its SHA-256 is not the one in {}; remove {} to use an earlier checkpoint",
+        file.string(), kDone, folder.string());
+    return file;
+  }
+  throw Error(fmt::format("{}: {} has no checksum of it", file.string(), kDone));
+}
+
+std::pair<models::TensorMap, models::TensorMap> encoders_and_head(const models::TensorMap& all) {
+  std::pair<models::TensorMap, models::TensorMap> parts;
+  for (const auto& item : all) {
+    (item.first.starts_with(kEncoders) ? parts.first : parts.second).push_back(item);
+  }
+  return parts;
+}
+
+fs::path weights_file(const fs::path& path) {
+  if (fs::is_regular_file(path)) return path;
+  if (fs::exists(path / kModel)) return checked(path, kModel);
+  VTR_CHECK(fs::is_directory(folder_of(path)),
+            "{}: neither a run's folder, a checkpoint nor a safetensors file", path.string());
+  return checked(chosen_checkpoint(path).folder, kModel);
+}
+
 }  // namespace
 
 models::TensorMap module_tensors(const torch::nn::Module& model) {
@@ -48,17 +86,21 @@ models::TensorMap module_tensors(const torch::nn::Module& model) {
   return result;
 }
 
-fs::path save_checkpoint(const fs::path& run, const torch::nn::Module& model,
-                         const models::TensorMap& optimizer, const TrainState& state) {
-  const fs::path folder = folder_of(run) / fmt::format("step_{:08}", state.step);
+fs::path save_checkpoint(const fs::path& run, const Snapshot& snapshot) {
+  const int64_t step = snapshot.state.step;
+  const fs::path folder = folder_of(run) / fmt::format("step_{:08}", step);
   const fs::path aside = folder_of(run) / ".writing";
   try {
     fs::remove_all(aside);  // of a run that was killed while it wrote
     fs::create_directories(aside);
-    models::save_safetensors(aside / "model.safetensors", module_tensors(model));
-    models::save_safetensors(aside / "optimizer.safetensors", optimizer);
-    write_file(aside / "state.yaml", config::to_text(config::write(state)));
-    write_file(aside / kDone, "");
+    models::save_safetensors(aside / kModel, snapshot.model);
+    models::save_safetensors(aside / kOptimizer, snapshot.optimizer);
+    write_file(aside / kState, config::to_text(config::write(snapshot.state)));
+    std::string sums;
+    for (const char* name : {kModel, kOptimizer, kState}) {
+      sums += fmt::format("{}  {}\n", sha256_of_file(aside / name), name);
+    }
+    write_file(aside / kDone, sums);
     sync_path(aside);
     remove_checkpoint(folder);  // of the same step
     fs::rename(aside, folder);
@@ -66,10 +108,10 @@ fs::path save_checkpoint(const fs::path& run, const torch::nn::Module& model,
   } catch (const std::exception& error) {
     std::error_code ignored;
     fs::remove_all(aside, ignored);
-    const auto kept = latest_checkpoint(run);
-    throw Error(fmt::format("the checkpoint of step {} could not be written: {}; {}", state.step,
-                            error.what(),
-                            kept ? "kept: " + kept->folder.string() : "there is no earlier one"));
+    const auto kept = whole_checkpoints(run);
+    throw Error(
+        fmt::format("the checkpoint of step {} could not be written: {}; {}", step, error.what(),
+                    kept.empty() ? "there is no earlier one" : "kept: " + kept.back().string()));
   }
   return folder;
 }
@@ -92,7 +134,8 @@ void prune_checkpoints(const fs::path& run, int64_t keep) {
 Checkpoint open_checkpoint(const fs::path& folder) {
   VTR_CHECK(fs::exists(folder / kDone), "{}: not a whole checkpoint (no {} in it)", folder.string(),
             kDone);
-  return {folder, config::read<TrainState>(YAML::Load(read_file(folder / "state.yaml")), "state")};
+  const std::string state = read_file(checked(folder, kState));
+  return {folder, config::read<TrainState>(YAML::Load(state), "state")};
 }
 
 std::optional<Checkpoint> latest_checkpoint(const fs::path& run) {
@@ -110,8 +153,30 @@ Checkpoint chosen_checkpoint(const fs::path& run) {
 }
 
 void load_model(torch::nn::Module& model, const fs::path& checkpoint) {
-  const fs::path file = checkpoint / "model.safetensors";
+  const fs::path file = checked(checkpoint, kModel);
   models::copy_parameters(model, models::load_safetensors(file), file.string());
+}
+
+models::TensorMap load_optimizer(const fs::path& checkpoint) {
+  return models::load_safetensors(checked(checkpoint, kOptimizer));
+}
+
+std::vector<std::string> init_from(torch::nn::Module& model, const fs::path& path) {
+  const fs::path file = weights_file(path);
+  const auto [encoders, head] = encoders_and_head(models::load_safetensors(file));
+  const auto [into_encoders, into_head] = encoders_and_head(module_tensors(model));
+  models::copy_parameters(into_encoders, encoders, file.string());
+  const std::map<std::string, Tensor> found(head.begin(), head.end());
+  std::vector<std::string> missing;
+  for (const auto& [name, value] : into_head) {
+    const auto from = found.find(name);
+    if (from == found.end() || from->second.sizes() != value.sizes()) {
+      missing.push_back(name);
+    } else {
+      value.copy_(from->second);
+    }
+  }
+  return missing;
 }
 
 }  // namespace vtr::train

@@ -1,65 +1,64 @@
 #include "optimizer.h"
 
+#include "groups.h"
+
 #include "vtr/core/error.h"
 
 #include <torch/torch.h>
 
-#include <fnmatch.h>
 #include <map>
+#include <tuple>
 
 namespace vtr::train {
 
-AdamW::AdamW(torch::nn::Module& model, const TrainOptions& options) : options_(options) {
-  for (const bool encoder : {true, false}) {
-    for (const bool decays : {true, false}) {
-      groups_.push_back({encoder ? options.encoder_lr : options.lr,
-                         decays ? options.weight_decay : 0,
-                         {},
-                         {},
-                         {},
-                         {},
-                         {}});
-    }
-  }
-  for (const auto& item : model.named_parameters()) {
-    const Tensor& value = item.value();
-    if (!value.requires_grad()) continue;
-    auto& group = groups_[(item.key().starts_with("clip.") ? 0 : 2) + (value.dim() >= 2 ? 0 : 1)];
-    group.names.push_back(item.key());
+Optimizer::Optimizer(const torch::nn::Module& model, const TrainOptions& options)
+    : update_(make_update(options.optimizer)) {
+  std::map<std::tuple<bool, double, double>, Group> groups;
+  for (const auto& [name, value, encoder, rate, decay] : trained(model, options)) {
+    auto& group = groups[{!encoder, rate, decay}];
+    group.encoder = encoder;
+    group.rate = rate;
+    group.decay = decay;
+    group.names.push_back(name);
     group.parameters.push_back(value);
     group.mean.push_back(torch::zeros_like(value));
     group.square.push_back(torch::zeros_like(value));
     group.steps.push_back(torch::zeros({}, value.options()));
   }
+  for (auto& [key, group] : groups) groups_.push_back(std::move(group));
 }
 
-void AdamW::zero_grad() {
+void Optimizer::zero_grad() {
   for (auto& group : groups_) {
     for (auto& parameter : group.parameters) parameter.mutable_grad().reset();
   }
 }
 
-void AdamW::step(double factor) {
+Moments Optimizer::Group::with_gradients() const {
+  Moments found;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    if (!parameters[i].grad().defined()) continue;
+    found.parameters.push_back(parameters[i]);
+    found.gradients.push_back(parameters[i].grad());
+    found.mean.push_back(mean[i]);
+    found.square.push_back(square[i]);
+    found.steps.push_back(steps[i]);
+  }
+  return found;
+}
+
+void Optimizer::step(double factor, const Tensor& scale, const Tensor& skip) {
   const torch::NoGradGuard no_grad;
-  for (auto& group : groups_) {
-    std::vector<Tensor> parameters, gradients, mean, square, steps;
-    for (size_t i = 0; i < group.parameters.size(); ++i) {
-      if (!group.parameters[i].grad().defined()) continue;
-      parameters.push_back(group.parameters[i]);
-      gradients.push_back(group.parameters[i].grad());
-      mean.push_back(group.mean[i]);
-      square.push_back(group.square[i]);
-      steps.push_back(group.steps[i]);
-    }
-    if (parameters.empty()) continue;
-    at::_foreach_add_(steps, 1);
-    at::_fused_adamw_(parameters, gradients, mean, square, /*max_exp_avg_sqs=*/{}, steps,
-                      group.lr * factor, options_.beta1, options_.beta2, group.weight_decay,
-                      options_.eps, /*amsgrad=*/false, /*maximize=*/false);
+  for (const auto& group : groups_) {
+    const Moments moments = group.with_gradients();
+    if (moments.parameters.empty()) continue;
+    at::_foreach_add_(moments.steps, 1);
+    if (skip.defined()) at::_foreach_add_(moments.steps, skip, -1);
+    update_(moments, {group.rate * factor, group.decay, scale, skip});
   }
 }
 
-int64_t AdamW::size() const {
+int64_t Optimizer::size() const {
   int64_t total = 0;
   for (const auto& group : groups_) {
     for (const auto& parameter : group.parameters) total += parameter.numel();
@@ -67,17 +66,26 @@ int64_t AdamW::size() const {
   return total;
 }
 
-std::vector<Tensor> AdamW::gradients() const {
+std::vector<Tensor> Optimizer::gradients() const {
   std::vector<Tensor> result;
   for (const auto& group : groups_) {
-    for (const auto& parameter : group.parameters) {
-      if (parameter.grad().defined()) result.push_back(parameter.grad());
-    }
+    const auto found = group.with_gradients().gradients;
+    result.insert(result.end(), found.begin(), found.end());
   }
   return result;
 }
 
-models::TensorMap AdamW::state() const {
+Optimizer::Norms Optimizer::norms() const {
+  Norms result;
+  for (const auto& group : groups_) {
+    if (!group.encoder) break;
+    result.encoders += static_cast<int64_t>(group.with_gradients().gradients.size());
+  }
+  result.each = torch::stack(at::_foreach_norm(gradients()));
+  return result;
+}
+
+models::TensorMap Optimizer::state() const {
   models::TensorMap result;
   for (const auto& group : groups_) {
     for (size_t i = 0; i < group.names.size(); ++i) {
@@ -89,39 +97,17 @@ models::TensorMap AdamW::state() const {
   return result;
 }
 
-void AdamW::load_state(const models::TensorMap& state) {
+void Optimizer::load_state(const models::TensorMap& state) {
   if (state.empty()) return;  // of an imported model, which nobody here has trained yet
-  const std::map<std::string, Tensor> by_name(state.begin(), state.end());
-  const auto load = [&](const std::string& name, Tensor& value) {
-    const auto found = by_name.find(name);
+  const std::map<std::string, Tensor> saved(state.begin(), state.end());
+  for (auto& [name, value] : this->state()) {
+    const auto found = saved.find(name);
     VTR_CHECK(
-        found != by_name.end() && found->second.sizes() == value.sizes(),
+        found != saved.end() && found->second.sizes() == value.sizes(),
         "the optimiser's checkpoint has no fitting {}: was the model or train.freeze changed?",
         name);
     value.copy_(found->second);
-  };
-  for (auto& group : groups_) {
-    for (size_t i = 0; i < group.names.size(); ++i) {
-      load("mean." + group.names[i], group.mean[i]);
-      load("square." + group.names[i], group.square[i]);
-      load("steps." + group.names[i], group.steps[i]);
-    }
   }
-}
-
-int64_t freeze(torch::nn::Module& model, const std::vector<std::string>& patterns) {
-  int64_t frozen = 0;
-  for (const auto& pattern : patterns) {
-    bool matched = false;
-    for (auto& item : model.named_parameters()) {
-      if (fnmatch(pattern.c_str(), item.key().c_str(), 0) != 0) continue;
-      matched = true;
-      if (item.value().requires_grad()) frozen += item.value().numel();
-      item.value().set_requires_grad(false);
-    }
-    VTR_CHECK(matched, "train.freeze: no parameter matches '{}'", pattern);
-  }
-  return frozen;
 }
 
 }  // namespace vtr::train

@@ -1,8 +1,9 @@
-// AdamW over named parameters in groups, by ATen's fused kernel: one call a group and step.
+// The optimiser: named parameters in groups of one rate and decay, one fused call a group and step.
 #pragma once
 
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/options.h"
+#include "vtr/train/updates.h"
 
 #include <torch/nn/module.h>
 
@@ -11,31 +12,33 @@
 
 namespace vtr::train {
 
-class AdamW {
+class Optimizer {
  public:
-  // The parameters that require gradients; those under "clip." have the encoders' rate. Matrices
-  // decay; vectors and scalars (norms, biases, the temperature) do not.
-  AdamW(torch::nn::Module& model, const TrainOptions& options);
+  // Of the parameters that require gradients (`trained` in groups.h).
+  Optimizer(const torch::nn::Module& model, const TrainOptions& options);
   void zero_grad();
-  // One update with every rate times `factor`.
-  void step(double factor);
+  // One update with every rate times `factor`; scale and skip: those of Pace.
+  void step(double factor, const Tensor& scale = {}, const Tensor& skip = {});
   int64_t size() const;                   // values that train
-  std::vector<Tensor> gradients() const;  // defined ones
-  models::TensorMap state() const;        // moments by parameter name, and the count of steps
+  std::vector<Tensor> gradients() const;  // defined ones, the encoders' first
+  struct Norms {
+    Tensor each;           // [n] float32, of every gradient
+    int64_t encoders = 0;  // the first of them, the head's behind
+  };
+  Norms norms() const;
+  models::TensorMap state() const;  // moments by parameter name, and the count of steps
   void load_state(const models::TensorMap& state);
 
  private:
   struct Group {
-    double lr, weight_decay;
+    bool encoder = false;
+    double rate = 0, decay = 0;
     std::vector<std::string> names;
     std::vector<Tensor> parameters, mean, square, steps;
+    Moments with_gradients() const;  // of those parameters that have one
   };
-  TrainOptions options_;
+  const Update update_;
   std::vector<Group> groups_;
 };
-
-// Turns gradients off for the parameters whose names match a pattern (* is any text); a pattern
-// that matches none is a Error. Returns how many values are frozen.
-int64_t freeze(torch::nn::Module& model, const std::vector<std::string>& patterns);
 
 }  // namespace vtr::train

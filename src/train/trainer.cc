@@ -1,6 +1,11 @@
 #include "vtr/train/trainer.h"
 
+#include "ema.h"
+#include "groups.h"
+#include "guard.h"
 #include "optimizer.h"
+#include "recorder.h"
+#include "saver.h"
 #include "step.h"
 
 #include "vtr/core/error.h"
@@ -9,33 +14,28 @@
 #include "vtr/eval/evaluator.h"
 #include "vtr/eval/feature_store.h"
 #include "vtr/models/towers.h"
-#include "vtr/report/progress.h"
-#include "vtr/report/run.h"
-#include "vtr/train/checkpoint.h"
 
 #include <torch/torch.h>
 
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <csignal>
 
 namespace vtr::train {
 namespace {
 
-const double kMaxLogitScale = std::log(100.0);  // CLIP's clamp
 constexpr int64_t kScaleSteps = 2000;
 
-std::atomic<bool> stop_asked = false;
+std::atomic<int> stop_signal = 0;
 
 // SIGTERM and SIGINT ask the loop to save and stop; a second one kills as usual.
 class StopSignals {
  public:
   StopSignals() {
-    stop_asked = false;
+    stop_signal = 0;
     for (const int signal : {SIGTERM, SIGINT}) {
       std::signal(signal, [](int number) {
-        stop_asked = true;
+        stop_signal = number;
         std::signal(number, SIG_DFL);
       });
     }
@@ -44,6 +44,12 @@ class StopSignals {
     for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, SIG_DFL);
   }
 };
+
+void make_deterministic() {
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);  // cuBLAS reads it at its start
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
 
 }  // namespace
 
@@ -55,16 +61,26 @@ struct Trainer::Impl {
         run(folder),
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
-        pass(given.encoding.model, given.options) {
+        ema(given.encoding.model, given.options.ema),
+        pass(given.encoding.model, given.options),
+        guard(options, state.guard),
+        saver(folder, given.options.keep) {
+    VTR_CHECK(options.patience == 0 || !given.val.videos.empty(),
+              "train.patience: there is no validation split (data.val, data.val_fraction)");
     count_steps();
+    if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
   }
 
   Outcome loop();
-  report::Record step(const data::Batch& batch);
-  double clip();
+  void announce() const;
+  Outcome finish(const data::TrainLoader& loader);
+  void step(const data::Batch& batch);
+  bool overflowed(const Tensor& skip);
+  Tensor clamped_scale();
+  void read(const data::TrainLoader& loader);
   void go_on(const Checkpoint& from);
   bool scaled() const { return options.precision == "fp16"; }
   bool stored() const { return !parts.encoding.loader.data.features.empty(); }
@@ -76,66 +92,81 @@ struct Trainer::Impl {
   void checkpoint(bool best);
   void count_steps();
   void leave_out_unreadable();
-  int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
+  bool due(int64_t every) const { return state.step % (every > 0 ? every : steps_per_epoch) == 0; }
+  bool patient() const { return options.patience == 0 || state.worse < options.patience; }
+  bool over() const { return state.step >= total || !patient(); }
 
   Parts parts;
   data::Manifest train;  // without the videos that have no features
   TrainOptions options;
   fs::path run;
   int64_t frozen;  // parameters, as values
-  AdamW optimizer;
+  Optimizer optimizer;
+  Ema ema;
   Step pass;
-  int64_t steps_per_epoch = 0, total = 0;
   TrainState state;
-  double last_loss = 0;
+  Guard guard;
+  Saver saver;
+  int64_t steps_per_epoch = 0, total = 0;
+  Schedule schedule;
   int64_t saved = 0;                                     // the step of the last checkpoint
   std::optional<eval::Features> features, val_features;  // of frozen towers
-  std::unique_ptr<report::MetricsLog> metrics, validations;
+  std::optional<Recorder> recorder;
 };
 
 Outcome Trainer::Impl::loop() {
-  if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
-  if (options.encode_once && !features && state.step < total) encode_features();
-  if (features) {
-    pass.read(&*features);
-    log::info("[train] {}", features->describe());
-  }
-  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
-            optimizer.size(), frozen);
-  if (state.step >= total) return Outcome::finished;
-  metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
-  validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
+  if (options.encode_once && !features && !over()) encode_features();
+  if (features) pass.read(&*features);
+  announce();
+  if (over()) return Outcome::finished;
   const StopSignals signals;
   auto settings = parts.encoding.loader;
   settings.read_frames = !features;
   settings.read_texts = !features || !features->has_texts();
   data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
-  report::Progress progress("train", "steps", total, state.step);
+  recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch});
   parts.encoding.model.train();
-  while (state.step < total && !stop_asked) {
-    const double waited = loader.waited();
-    const auto batch = loader.next();
-    const double wait = loader.waited() - waited;
-    auto record = step(batch);
-    record.emplace_back("data_wait", wait);
-    record.emplace_back("skipped", std::ssize(train.skipped) + loader.skipped());
-    metrics->add(record);
-    progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
+  while (!over() && stop_signal == 0) {
+    step(loader.next());
+    saver.check();
     const bool last = state.step == total;
-    const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
-    if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
+    const bool look = last || due(options.eval_every);
+    const bool keep = last || due(options.checkpoint_every);
+    if (!look && !keep && !due(options.log_every)) continue;
+    read(loader);  // nothing is kept of a step that was not looked at
+    const bool best = look && validate();
+    if (best || keep || over()) checkpoint(best);
+    recorder->restart(loader.waited());
   }
+  return finish(loader);
+}
+
+void Trainer::Impl::announce() const {
+  if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
+  if (features) log::info("[train] {}", features->describe());
+  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
+            optimizer.size(), frozen);
+}
+
+Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
+  if (saved != state.step) {  // stopped in between
+    read(loader);
+    checkpoint(false);
+  }
+  saver.wait();
+  recorder->finish();
   if (const int64_t skipped = std::ssize(train.skipped) + loader.skipped(); skipped > 0)
     log::warn("[train] {} videos were skipped", skipped);
-  if (state.step >= total) return Outcome::finished;
-  if (saved != state.step) checkpoint(false);
-  return Outcome::stopped;
+  if (!patient()) log::info("[train] {} validations without a better one: it ends", state.worse);
+  if (over()) return Outcome::finished;
+  return stop_signal == SIGINT ? Outcome::interrupted : Outcome::terminated;
 }
 
 void Trainer::Impl::count_steps() {
   steps_per_epoch =
       data::TrainLoader::steps_per_epoch(train, parts.encoding.loader.data, options.batch);
   total = options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch;
+  schedule = make_schedule(options.schedule, {.steps = total, .epoch = steps_per_epoch});
 }
 
 void Trainer::Impl::leave_out_unreadable() {
@@ -145,7 +176,9 @@ void Trainer::Impl::leave_out_unreadable() {
 
 void Trainer::Impl::go_on(const Checkpoint& from) {
   load_model(parts.encoding.model, from.folder);
-  optimizer.load_state(models::load_safetensors(from.folder / "optimizer.safetensors"));
+  const auto rest = load_optimizer(from.folder);
+  optimizer.load_state(rest);
+  ema.load_state(rest);
   state = from.state;
   saved = state.step;
 }
@@ -183,81 +216,79 @@ void Trainer::Impl::encode_features() {
   leave_out_unreadable();
 }
 
-// One update. What is random in it (dropout) is a function of the seed and the step.
-report::Record Trainer::Impl::step(const data::Batch& batch) {
-  const auto start = std::chrono::steady_clock::now();
+// One update. What is random in it (dropout) is a function of the seed and the step. Nothing of it
+// waits for the device but fp16's overflow; a gradient that is not finite changes no weight.
+void Trainer::Impl::step(const data::Batch& batch) {
   torch::manual_seed(
       derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
   optimizer.zero_grad();
-  last_loss = pass.backward(batch, scaled() ? state.loss_scale : 1).item<double>();
-  VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
-            state.step + 1, last_loss);
-  const double norm = clip();
-  const double factor = schedule_factor(options, state.step, total);
-  if (std::isfinite(norm)) optimizer.step(factor);
-  const Tensor scale = parts.encoding.model.encoders().logit_scale();
-  {
-    const torch::NoGradGuard no_grad;
-    scale.clamp_max_(kMaxLogitScale);
-  }
+  const double unit = scaled() ? state.loss_scale : 1;
+  const Tensor loss = pass.backward(batch, unit);
+  const torch::NoGradGuard no_grad;
+  const auto [scaled_norms, encoders] = optimizer.norms();
+  const Tensor norms = scaled_norms / unit, norm = norms.norm();
+  const Tensor skip = norm.isfinite().logical_not().to(torch::kFloat);
+  Tensor scale = torch::full_like(norm, unit);
+  if (options.clip_norm > 0) scale = scale * ((norm + 1e-6) / options.clip_norm).clamp_min(1);
+  const double factor = schedule(state.step);
+  optimizer.step(factor, scale, skip);
+  const Tensor logit_scale = clamped_scale();
+  ema.update();
   ++state.step;
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return {{"step", state.step},
-          {"epoch", static_cast<double>(state.step) / static_cast<double>(steps_per_epoch)},
-          {"loss", last_loss},
-          {"lr", options.lr * factor},
-          {"encoder_lr", options.encoder_lr * factor},
-          {"grad_norm", std::isfinite(norm) ? norm : -1.0},
-          {"logit_scale", scale.exp().item<double>()},
-          {"seconds", seconds}};
+  const bool overflow = scaled() && overflowed(skip);
+  recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit, overflow}, batch);
 }
 
-// Clips the gradients to clip_norm; returns their norm before. In fp16 they come scaled up; a norm
-// that overflows skips the update and halves the scale, which doubles every kScaleSteps.
-double Trainer::Impl::clip() {
-  const auto gradients = optimizer.gradients();
-  if (scaled()) at::_foreach_mul_(gradients, 1 / state.loss_scale);
-  const double norm = torch::stack(at::_foreach_norm(gradients)).norm().item<double>();
-  if (!std::isfinite(norm)) {
-    VTR_CHECK(scaled() && state.loss_scale > 1,
-              "step {}: a gradient is not finite (the last checkpoint is kept)", state.step + 1);
-    state.loss_scale /= 2;
-    return norm;
+// A gradient that overflows in fp16 halves the loss's scale, which doubles every kScaleSteps.
+bool Trainer::Impl::overflowed(const Tensor& skip) {
+  const bool skipped = skip.item<float>() != 0, overflow = skipped && state.loss_scale > 1;
+  if (overflow) state.loss_scale /= 2;
+  if (!skipped && state.step % kScaleSteps == 0) state.loss_scale *= 2;
+  return overflow;
+}
+
+// The logarithm of the inverse temperature, held within its bounds.
+Tensor Trainer::Impl::clamped_scale() {
+  const Tensor scale = parts.encoding.model.encoders().logit_scale();
+  return scale.clamp_(std::log(options.logit_scale_min), std::log(options.logit_scale_max));
+}
+
+void Trainer::Impl::read(const data::TrainLoader& loader) {
+  for (const auto& figures : recorder->read(loader.waited(), std::ssize(train.skipped) + loader.skipped())) {
+    guard.check(figures);
   }
-  if (scaled() && (state.step + 1) % kScaleSteps == 0) state.loss_scale *= 2;
-  if (options.clip_norm > 0 && norm > options.clip_norm) {
-    at::_foreach_mul_(gradients, options.clip_norm / (norm + 1e-6));
-  }
-  return norm;
 }
 
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
+  const Ema::InUse average(ema);
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
                                      val_features ? &*val_features : nullptr);
-  validations->add({{"step", state.step},
-                    {"queries", result.t2v.queries},
-                    {"skipped", result.skipped},
-                    {"t2v R@1", result.t2v.r1},
-                    {"t2v R@5", result.t2v.r5},
-                    {"t2v MnR", result.t2v.mnr},
-                    {"v2t R@1", result.v2t.r1}});
+  recorder->add_validation({{"step", state.step},
+                            {"queries", result.t2v.queries},
+                            {"skipped", result.skipped},
+                            {"t2v R@1", result.t2v.r1},
+                            {"t2v R@5", result.t2v.r5},
+                            {"t2v MnR", result.t2v.mnr},
+                            {"v2t R@1", result.v2t.r1}});
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries, {} skipped)",
             state.step, result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries,
             result.skipped);
   // R@1 first; the mean rank settles equal ones.
   const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
+  state.worse = score > state.best ? 0 : state.worse + 1;
   if (score < state.best) return false;  // of equal ones the newer
   state.best = score;
   return true;
 }
 
 void Trainer::Impl::checkpoint(bool best) {
-  const fs::path folder = save_checkpoint(run, parts.encoding.model, optimizer.state(), state);
-  if (best) mark_best(folder);
-  prune_checkpoints(run, options.keep);
+  auto rest = optimizer.state();
+  for (auto& item : ema.state()) rest.push_back(std::move(item));
+  const Ema::InUse average(ema);
+  saver.save({.model = module_tensors(parts.encoding.model), .optimizer = rest, .state = state},
+             best);
   saved = state.step;
 }
 

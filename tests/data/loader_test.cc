@@ -290,13 +290,14 @@ TEST_F(VideoLoaderTest, SkippedVideosHaveNoRowAndAreListed) {
 }
 
 TEST(Tokenize, PadsToTheLongestAndMasksTheRest) {
-  const auto batch = tokenize(test::FakeTokenizer(), {"abc", "a", "abcdefgh"}, 6,
+  const auto batch = tokenize(test::FakeTokenizer(), {"abcd", "a", "abcdefgh"}, 6,
                               /*pad_to_max=*/false);
   EXPECT_EQ(batch.ids.sizes(), (at::IntArrayRef{3, 6}));
-  EXPECT_EQ(batch.mask.sum(1).equal(at::tensor({5, 3, 6}, at::kLong)), true);
+  EXPECT_EQ(batch.mask.sum(1).equal(at::tensor({6, 3, 6}, at::kLong)), true);
   EXPECT_EQ(batch.ids[1][2].item<int64_t>(), 2);
   EXPECT_EQ(batch.ids[1][3].item<int64_t>(), 0);
   EXPECT_EQ(batch.ids[2][5].item<int64_t>(), 2);
+  EXPECT_EQ(batch.truncated, 1) << "one that fits to the last token is whole";
 }
 
 }  // namespace

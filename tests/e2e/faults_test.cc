@@ -37,6 +37,11 @@ TEST_F(Fault, OptionsAreRefusedByName) {
   expect(1, "train.precision: 'fp8' is not one of fp32, bf16, fp16", {"train.precision=fp8"});
   expect(1, "device: 'tpu' is not one of", {"device=tpu"});
   expect(1, "train.freeze: no parameter matches 'clip.vsual.*'", {"train.freeze=[clip.vsual.*]"});
+  expect(1, "train.rates: no parameter matches 'head.*x'", {"train.rates=[head.*x=2]"});
+  expect(1, "train.logit_scale_min: 200 is above", {"train.logit_scale_min=200"});
+  expect(1, "unknown optimizer 'sgd' (known: ", {"train.optimizer=sgd"});
+  expect(1, "train.schedule.t_maxx: no such option", {"train.schedule.t_maxx=2"});
+  expect(1, "train.patience: there is no validation split", {"train.patience=2"});
   expect(1, "text.max_words: 77 is more than the 24 tokens", {"text.max_words=77"});
 }
 

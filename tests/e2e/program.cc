@@ -72,24 +72,25 @@ class Process {
   Outcome outcome_;
 };
 
-size_t count_lines(const fs::path& path) {
-  if (!fs::exists(path)) return 0;
-  const std::string text = read_file(path);
+}  // namespace
+
+size_t count_lines(const fs::path& file) {
+  if (!fs::exists(file)) return 0;
+  const std::string text = read_file(file);
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
-
-}  // namespace
 
 Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit) {
   return Process(arguments, file_limit).wait();
 }
 
 Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file,
-                       size_t lines, int signal) {
+                       size_t lines, int signal, std::chrono::microseconds delay) {
   Process process(arguments, 0);
   while (count_lines(file) < lines && process.runs()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
+  std::this_thread::sleep_for(delay);
   process.send(signal);
   return process.wait();
 }
@@ -113,7 +114,7 @@ model:
   encoder: {{name: clip, embed_dim: 32, image_resolution: 32, patch: 16, vision_width: 64,
             vision_layers: 1, context: 24, vocab: 192, text_width: 64, text_layers: 1}}
   head: {{name: joint, heads: 2, temporal: learned, dropout: 0.2}}
-train: {{batch: 8, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
+train: {{batch: 8, log_every: 1, lr: 2.0e-3, encoder_lr: 2.0e-3, weight_decay: 0.01}}
 )",
                                       (dir / "data").string()))
       .string();

@@ -6,8 +6,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include <csignal>
-
 namespace vtr::test {
 namespace {
 
@@ -89,22 +87,6 @@ TEST_F(Program, AHeadsPenaltyIsPartOfTheLoss) {
   EXPECT_GT(first[1], first[0] + 1e-3);
 }
 
-TEST_F(Program, KilledAndResumedEqualsUninterruptedToTheBit) {
-  const std::vector<std::string> settings = {"train.max_steps=24", "train.checkpoint_every=5"};
-  ASSERT_EQ(run_program(train("whole", settings)).code, 0);
-  auto arguments = train("killed", settings);
-  const auto killed = signal_program(arguments, dir / "killed" / "metrics.jsonl", 12, SIGKILL);
-  ASSERT_EQ(killed.code, 128 + SIGKILL) << killed.output;
-  ASSERT_LT(losses_of(dir / "killed").size(), 24U) << "it was killed in the middle";
-  arguments.push_back("--resume");
-  const auto resumed = run_program(arguments);
-  ASSERT_EQ(resumed.code, 0) << resumed.output;
-  EXPECT_NE(resumed.output.find("goes on from"), std::string::npos);
-  EXPECT_EQ(losses_of(dir / "whole"), losses_of(dir / "killed"));
-  EXPECT_EQ(read_file(dir / "whole/checkpoints/step_00000024/model.safetensors"),
-            read_file(dir / "killed/checkpoints/step_00000024/model.safetensors"));
-}
-
 TEST_F(Program, HalfPrecisionStartsWhereFullDoes) {
   ASSERT_EQ(run_program(train("fp32", {"train.max_steps=3"})).code, 0);
   const double full = std::stod(losses_of(dir / "fp32").front());
@@ -116,34 +98,6 @@ TEST_F(Program, HalfPrecisionStartsWhereFullDoes) {
     EXPECT_NEAR(std::stod(losses_of(dir / precision).front()), full, 0.05) << precision;
     EXPECT_NE(losses_of(dir / precision), losses_of(dir / "fp32")) << "it was not in use";
   }
-}
-
-TEST_F(Program, SigtermSavesAndExits143AndTheRunGoesOn) {
-  const auto stopped = signal_program(train("run", {"train.max_steps=5000"}),
-                                      dir / "run" / "metrics.jsonl", 3, SIGTERM);
-  ASSERT_EQ(stopped.code, 143) << stopped.output;
-  const auto done = losses_of(dir / "run");
-  const auto steps = std::to_string(done.size() + 2);
-  const auto resumed =
-      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=" + steps});
-  ASSERT_EQ(resumed.code, 0) << resumed.output;
-  EXPECT_EQ(losses_of(dir / "run").size(), done.size() + 2);
-}
-
-TEST_F(Program, ADiskThatFillsUpLeavesTheLastCheckpoint) {
-  ASSERT_EQ(run_program(train("run", {"train.max_steps=4"})).code, 0);
-  const fs::path kept = dir / "run/checkpoints/step_00000004";
-  const auto size = fs::file_size(kept / "model.safetensors");
-  const auto failed =
-      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"}, size / 2);
-  EXPECT_EQ(failed.code, 1) << failed.output;
-  EXPECT_NE(failed.output.find("vtr: the checkpoint of step"), std::string::npos) << failed.output;
-  EXPECT_NE(failed.output.find("kept: " + kept.string()), std::string::npos) << failed.output;
-  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "run/checkpoints"), {}), 1);
-  EXPECT_EQ(run_program({"eval", "--run", path("run")}).code, 0);
-  const auto resumed =
-      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"});
-  EXPECT_EQ(resumed.code, 0) << resumed.output;
 }
 
 TEST_F(Program, LearnsToTellAFewVideosApart) {

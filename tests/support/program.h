@@ -3,6 +3,7 @@
 
 #include "support/temp_dir.h"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,11 @@ struct Outcome {
 // a full disk for large files only; 0: none.
 Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit = 0);
 
-// Starts it, waits until `file` has at least `lines` lines, sends `signal` and waits for its end.
+// Starts it, waits until `file` has at least `lines` lines and then `delay`, sends `signal` and
+// waits for its end.
 Outcome signal_program(const std::vector<std::string>& arguments, const std::filesystem::path& file,
-                       size_t lines, int signal);
+                       size_t lines, int signal, std::chrono::microseconds delay = {});
+size_t count_lines(const std::filesystem::path& file);  // 0 of one that is not there
 
 // A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made
 // there.

@@ -16,6 +16,7 @@ enum class Level { debug, info, warning, error };
 void write(Level level, const std::string& line);
 void set_level(const std::string& name);           // debug, info, warning, error; else throws
 void add_file(const std::filesystem::path& path);  // further lines are appended there too
+void write_to_files(const std::string& line);      // there alone
 using Hook = void (*)();
 Hook set_before_line(Hook hook);  // called before a line reaches the terminal
 

@@ -19,8 +19,9 @@ namespace vtr::data {
 class FrameStore;
 
 struct TextBatch {
-  Tensor ids;   // [B, L] int64, L the longest of the batch
-  Tensor mask;  // [B, L] bool
+  Tensor ids;           // [B, L] int64, L the longest of the batch
+  Tensor mask;          // [B, L] bool
+  int64_t truncated{};  // texts that lost their tail
 };
 struct VideoBatch {
   Tensor pixels;  // [B, T, 3, R, R] uint8

@@ -22,7 +22,7 @@ struct Parts {
   int64_t workspace_mb;  // of scoring, in validation
 };
 
-enum class Outcome { finished, stopped };  // stopped: by SIGTERM or SIGINT, after saving
+enum class Outcome { finished, terminated, interrupted };  // by SIGTERM, by SIGINT: after saving
 
 class Trainer {
  public:

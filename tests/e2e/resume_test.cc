@@ -1,0 +1,142 @@
+// Runs that end before their time, and go on.
+#include "support/program.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/files.h"
+#include "vtr/core/random.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+
+namespace vtr::test {
+namespace {
+
+class Resume : public testing::Test {
+ protected:
+  TempDir dir;
+  std::string config = write_tiny_experiment(dir, 24, 8);
+  std::string path(const std::string& name) const { return (dir / name).string(); }
+  std::vector<std::string> train(const std::string& run, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {"train", "--config", config, "--run", path(run)};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  void expect_error(const std::vector<std::string>& arguments, const std::string& message) const {
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 1) << outcome.output;
+    EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
+  }
+};
+
+// A checkpoint every step, so that most moments are of one being written. VTR_KILLS=20 is the
+// number of DESIGN's promise; three will do for every day.
+TEST_F(Resume, KilledAtRandomMomentsEqualsUninterruptedToTheBit) {
+  const char* wanted = std::getenv("VTR_KILLS");
+  const int64_t kills = wanted != nullptr ? std::atol(wanted) : 3;
+  const auto steps = std::to_string(kills * 6 + 4);
+  const std::vector<std::string> settings = {
+      "train.max_steps=" + steps, "train.checkpoint_every=1", "train.ema=0.9",
+      "train.divergence=9",       "data.val_fraction=0.2",    "train.eval_every=3"};
+  ASSERT_EQ(run_program(train("whole", settings)).code, 0);
+  auto arguments = train("killed", settings);
+  arguments.push_back("--resume");
+  const fs::path metrics = dir / "killed/metrics.jsonl";
+  int64_t while_saving = 0;
+  Rng rng(derive(1, "kills"));
+  for (int64_t i = 0; i < kills; ++i) {
+    const std::chrono::microseconds delay(rng.below(40000));
+    const auto killed =
+        signal_program(arguments, metrics, count_lines(metrics) + 1, SIGKILL, delay);
+    ASSERT_EQ(killed.code, 128 + SIGKILL) << killed.output;
+    while_saving += fs::exists(dir / "killed/checkpoints/.writing") ? 1 : 0;
+  }
+  std::printf("killed %ld times, %ld of them while a checkpoint was written\n", kills,
+              while_saving);
+  const auto resumed = run_program(arguments);
+  ASSERT_EQ(resumed.code, 0) << resumed.output;
+  EXPECT_NE(resumed.output.find("goes on from"), std::string::npos) << resumed.output;
+  EXPECT_EQ(losses_of(dir / "whole"), losses_of(dir / "killed"));
+  EXPECT_EQ(read_file(dir / "whole/validation.jsonl"), read_file(dir / "killed/validation.jsonl"));
+  const auto last = fmt::format("checkpoints/step_{:0>8}", steps);
+  for (const std::string name : {"model.safetensors", "optimizer.safetensors", "state.yaml"}) {
+    EXPECT_EQ(read_file(dir / "whole" / last / name), read_file(dir / "killed" / last / name))
+        << name;
+  }
+}
+
+TEST_F(Resume, SignalsSaveAndExitWithTheirNumberAndTheRunGoesOn) {
+  for (const int signal : {SIGTERM, SIGINT}) {
+    const std::string run = "run" + std::to_string(signal);
+    const auto stopped = signal_program(train(run, {"train.max_steps=5000"}),
+                                        dir / run / "metrics.jsonl", 3, signal);
+    ASSERT_EQ(stopped.code, 128 + signal) << stopped.output;
+    const auto done = losses_of(dir / run);
+    const auto steps = std::to_string(done.size() + 2);
+    const auto resumed =
+        run_program({"train", "--run", path(run), "--resume", "train.max_steps=" + steps});
+    ASSERT_EQ(resumed.code, 0) << resumed.output;
+    EXPECT_EQ(losses_of(dir / run).size(), done.size() + 2);
+  }
+}
+
+TEST_F(Resume, ADiskThatFillsUpLeavesTheLastCheckpoint) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=4"})).code, 0);
+  const fs::path kept = dir / "run/checkpoints/step_00000004";
+  const auto size = fs::file_size(kept / "model.safetensors");
+  const auto failed =
+      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"}, size / 2);
+  EXPECT_EQ(failed.code, 1) << failed.output;
+  EXPECT_NE(failed.output.find("vtr: the checkpoint of step"), std::string::npos) << failed.output;
+  EXPECT_NE(failed.output.find("kept: " + kept.string()), std::string::npos) << failed.output;
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "run/checkpoints"), {}), 1);
+  EXPECT_EQ(run_program({"eval", "--run", path("run")}).code, 0);
+  const auto resumed =
+      run_program({"train", "--run", path("run"), "--resume", "train.max_steps=8"});
+  EXPECT_EQ(resumed.code, 0) << resumed.output;
+}
+
+TEST_F(Resume, ADamagedCheckpointIsNamed) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=2"})).code, 0);
+  const fs::path file = dir / "run/checkpoints/step_00000002/model.safetensors";
+  std::fstream stream(file, std::ios::binary | std::ios::in | std::ios::out);
+  stream.seekp(static_cast<std::streamoff>(fs::file_size(file) / 2));
+  stream.put('?').put('!').flush();
+  expect_error({"train", "--run", path("run"), "--resume"}, file.string() + ": damaged");
+  expect_error({"eval", "--run", path("run")}, file.string() + ": damaged");
+}
+
+TEST_F(Resume, AFolderThatAnotherProcessHoldsIsLeftAlone) {
+  fs::create_directories(dir / "run");
+  const FolderLock lock(dir / "run");
+  expect_error(train("run", {"train.max_steps=1"}), path("run") + ": another process");
+  EXPECT_TRUE(fs::is_empty(dir / "run"));
+}
+
+TEST_F(Resume, OverwriteStartsAnew) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=3"})).code, 0);
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=1", "--overwrite"})).code, 0);
+  EXPECT_EQ(losses_of(dir / "run").size(), 1U);
+  EXPECT_FALSE(fs::exists(dir / "run/checkpoints/step_00000003"));
+}
+
+// At a rate of 0 the weights stay what they were.
+TEST_F(Resume, StartsFromTheWeightsOfAnotherRun) {
+  ASSERT_EQ(run_program(train("first", {"train.max_steps=2"})).code, 0);
+  const std::vector<std::string> more = {"--init-from", path("first"), "train.lr=0",
+                                         "train.encoder_lr=0", "train.max_steps=1"};
+  ASSERT_EQ(run_program(train("second", more)).code, 0);
+  EXPECT_EQ(read_file(dir / "first/checkpoints/step_00000002/model.safetensors"),
+            read_file(dir / "second/checkpoints/step_00000001/model.safetensors"));
+  auto arguments = train("third", more);
+  arguments.push_back("model.head.name=wti");
+  const auto other = run_program(arguments);
+  EXPECT_EQ(other.code, 0) << other.output;
+  EXPECT_NE(other.output.find("not found there"), std::string::npos) << other.output;
+  expect_error(train("fourth", {"--init-from", path("nothing")}), "neither a run's folder");
+}
+
+}  // namespace
+}  // namespace vtr::test
