@@ -4,6 +4,7 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/dist/group.h"
 #include "vtr/models/device.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
@@ -64,14 +65,11 @@ void check_validation(const fs::path& run, const data::Manifest& val) {
             path.string());
 }
 
-int train(const Flags& given) {
-  Flags flags = given;
-  const bool from_run = flags.resume && flags.config.empty();
-  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
-  auto experiment = read_experiment(flags.config, flags.overrides);
-  if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
-  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
-  if (!flags.resume) check_free(flags.run, flags.overwrite);
+// What every process of a job does; the first one writes, the others only warn.
+int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group& group) {
+  const bool writes = group.rank() == 0;
+  if (!writes) log::set_level("warning");
+  if (!flags.resume && writes) check_free(flags.run, flags.overwrite);
   models::open_device(experiment.device);  // its libraries go before any weights are read
   const auto found =
       flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
@@ -89,10 +87,13 @@ int train(const Flags& given) {
                           .val = val_split,
                           .from = found,
                           .options = experiment.train,
-                          .workspace_mb = experiment.eval.workspace_mb},
+                          .workspace_mb = experiment.eval.workspace_mb,
+                          .group = group},
                          flags.run);
-  open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
-  write_file(fs::path(flags.run) / kValidation, validation_list(val_split));
+  if (writes) {
+    open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
+    write_file(fs::path(flags.run) / kValidation, validation_list(val_split));
+  }
   log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
             train_split.name, train_split.videos.size(), train_split.captions(),
             train_split.skipped, val_split.videos.size(), val_split.skipped);
@@ -104,6 +105,23 @@ int train(const Flags& given) {
   }
   log::info("[train] done; next: vtr eval --run {}", flags.run);
   return 0;
+}
+
+int train(const Flags& given) {
+  Flags flags = given;
+  const bool from_run = flags.resume && flags.config.empty();
+  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
+  const auto experiment = read_experiment(flags.config, flags.overrides);
+  if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
+  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  dist::Group group(dist::World::of_environment(),
+                    std::chrono::seconds(experiment.train.dist_timeout));
+  try {
+    return train(flags, from_run, experiment, group);
+  } catch (const std::exception& error) {
+    group.fail(error.what());
+    throw;
+  }
 }
 
 Action add(CLI::App& app) {

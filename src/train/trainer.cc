@@ -55,8 +55,9 @@ struct Trainer::Impl {
         run(folder),
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
-        pass(given.encoding.model, given.options) {
+        pass(given.encoding.model, given.options, given.group) {
     count_steps();
+    check_batch();
     if (given.from) go_on(*given.from);
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
@@ -75,6 +76,8 @@ struct Trainer::Impl {
   bool validate();
   void checkpoint(bool best);
   void count_steps();
+  void check_batch() const;
+  bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
 
@@ -103,24 +106,31 @@ Outcome Trainer::Impl::loop() {
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
   if (state.step >= total) return Outcome::finished;
-  metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
-  validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
+  if (writes()) {
+    metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
+    validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
+  }
   const StopSignals signals;
   auto settings = parts.encoding.loader;
+  settings.rank = parts.group.rank();
+  settings.world = parts.group.size();
   settings.read_frames = !features;
   settings.read_texts = !features || !features->has_texts();
   data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
-  report::Progress progress("train", "steps", total, state.step);
+  std::optional<report::Progress> progress;
+  if (writes()) progress.emplace("train", "steps", total, state.step);
   parts.encoding.model.train();
-  while (state.step < total && !stop_asked) {
+  parts.group.broadcast(parts.encoding.model.parameters());
+  while (state.step < total && !parts.group.any(stop_asked)) {
     const double waited = loader.waited();
     const auto batch = loader.next();
     const double wait = loader.waited() - waited;
     auto record = step(batch);
     record.emplace_back("data_wait", wait);
     record.emplace_back("skipped", train.skipped + loader.skipped());
-    metrics->add(record);
-    progress.advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
+    if (metrics) metrics->add(record);
+    if (progress)
+      progress->advance(1, fmt::format("loss {:.4f}  data {:.1f} s", last_loss, loader.waited()));
     const bool last = state.step == total;
     const bool best = (last || state.step % cadence(options.eval_every) == 0) && validate();
     if (best || last || state.step % cadence(options.checkpoint_every) == 0) checkpoint(best);
@@ -138,9 +148,20 @@ void Trainer::Impl::count_steps() {
   total = options.max_steps > 0 ? options.max_steps : options.epochs * steps_per_epoch;
 }
 
+// A split smaller than train.batch is one batch by itself.
+void Trainer::Impl::check_batch() const {
+  const int64_t items = parts.encoding.loader.data.captions == "one"
+                            ? static_cast<int64_t>(train.videos.size())
+                            : train.captions();
+  VTR_CHECK(items >= options.batch || items % parts.group.size() == 0,
+            "{}: {} pairs, fewer than train.batch={}, do not divide by {} processes", train.name,
+            items, options.batch, parts.group.size());
+}
+
 void Trainer::Impl::leave_out_unreadable() {
   train = eval::without(train, features->skipped());
   count_steps();
+  check_batch();
 }
 
 void Trainer::Impl::go_on(const Checkpoint& from) {
@@ -183,11 +204,12 @@ void Trainer::Impl::encode_features() {
   leave_out_unreadable();
 }
 
-// One update. What is random in it (dropout) is a function of the seed and the step.
+// One update. What is random in it (dropout) is a function of the seed, the step and the rank.
 report::Record Trainer::Impl::step(const data::Batch& batch) {
   const auto start = std::chrono::steady_clock::now();
-  torch::manual_seed(
-      derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
+  torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step",
+                            static_cast<uint64_t>(state.step),
+                            static_cast<uint64_t>(parts.group.rank())));
   optimizer.zero_grad();
   last_loss = pass.backward(batch, scaled() ? state.loss_scale : 1).item<double>();
   VTR_CHECK(std::isfinite(last_loss), "step {}: the loss is {} (the last checkpoint is kept)",
@@ -234,7 +256,7 @@ double Trainer::Impl::clip() {
 
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
-  if (parts.val.videos.empty()) return false;
+  if (parts.val.videos.empty() || !writes()) return false;
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
                                      val_features ? &*val_features : nullptr);
   validations->add({{"step", state.step},
@@ -255,10 +277,11 @@ bool Trainer::Impl::validate() {
 }
 
 void Trainer::Impl::checkpoint(bool best) {
+  saved = state.step;
+  if (!writes()) return;
   const fs::path folder = save_checkpoint(run, parts.encoding.model, optimizer.state(), state);
   if (best) mark_best(folder);
   prune_checkpoints(run, options.keep);
-  saved = state.step;
 }
 
 Trainer::Trainer(const Parts& parts, const fs::path& run)

@@ -7,6 +7,9 @@ namespace vtr::train {
 
 struct TrainOptions {
   int64_t batch = 32;
+  int64_t micro_batch = 0;
+  std::string checkpoint_activations = "none";
+  int64_t dist_timeout = 600;
   int64_t epochs = 5;
   int64_t max_steps = 0;
   int64_t seed = 1;
@@ -29,6 +32,18 @@ struct TrainOptions {
   void fields(auto& f) {
     using namespace config;
     f("batch", batch, "pairs a step; each is the others' negative", at_least(1));
+    f("micro_batch", micro_batch,
+      "pairs encoded at once, each twice: memory for so many, the loss and gradients of `batch` "
+      "(GradCache); 0: all at once",
+      at_least(0));
+    f("checkpoint_activations", checkpoint_activations,
+      "blocks: the encoders' transformer blocks run again on the way back instead of keeping what "
+      "is inside",
+      one_of({"none", "blocks"}));
+    f("dist_timeout", dist_timeout,
+      "seconds that the processes of a job wait for each other: to start, and for one that lives "
+      "but does not go on",
+      at_least(1));
     f("epochs", epochs, "passes over the training pairs", at_least(1));
     f("max_steps", max_steps, "steps in all, instead of epochs; 0: by epochs", at_least(0));
     f("seed", seed, "of everything random: start, order, frames, dropout", at_least(0));
@@ -54,6 +69,7 @@ struct TrainOptions {
     f("eval_every", eval_every, "steps between validations; 0: every epoch", at_least(0));
     f("keep", keep, "checkpoints kept beside the best one", at_least(1));
   }
+  void check(const std::string& path) const;
 };
 
 // The factor on the peak rate for step `step` of `total`, from 0: a linear warm-up that ends at 1,
