@@ -102,9 +102,12 @@ void share_cores(const World& world) {
   at::set_num_threads(static_cast<int>(std::max<int64_t>(1, cores / world.local_size)));
 }
 
-[[noreturn]] void end_process(int64_t rank, const std::string& why) {
-  std::fputs(fmt::format("vtr: rank {}: {}; all ranks end (--resume goes on)\n", rank, why).c_str(),
-             stderr);
+[[noreturn]] void end_process(const World& world, const std::string& why) {
+  // The others need the store to read why.
+  if (world.hosts_store) std::this_thread::sleep_for(3 * Pace().beat);
+  std::fputs(
+      fmt::format("vtr: rank {}: {}; all ranks end (--resume goes on)\n", world.rank, why).c_str(),
+      stderr);
   std::_Exit(1);
 }
 
@@ -145,7 +148,7 @@ struct Group::Links {
     try {
       call();
     } catch (const std::exception& error) {
-      std::this_thread::sleep_for(Pace().limit + 3 * Pace().beat);
+      std::this_thread::sleep_for(2 * Pace().limit);
       const std::string late = watch->late();
       throw Error(
           late.empty()
@@ -168,7 +171,7 @@ Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
   links->names = meet(*links->store, world, limit);
   links->backend = connect(links->store, world, limit);
   links->watch.emplace(links->store->clone(), world.rank, links->names, Pace(),
-                       [rank = world.rank](const std::string& why) { end_process(rank, why); });
+                       [world](const std::string& why) { end_process(world, why); });
   links_ = std::move(links);
 }
 
