@@ -20,6 +20,8 @@ pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
 add_library(SentencePiece::sentencepiece ALIAS PkgConfig::sentencepiece)
 add_library(utf8proc::utf8proc ALIAS PkgConfig::utf8proc)
 add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
+# LibTorch carries Gloo but not its headers, which the header of its process group includes.
+find_path(VTR_GLOO_INCLUDE gloo/context.h REQUIRED)
 if(VTR_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

@@ -5,6 +5,7 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/dist/group.h"
 #include "vtr/models/device.h"
 #include "vtr/models/weights/imports.h"
 #include "vtr/train/checkpoint.h"
@@ -62,16 +63,13 @@ void start_from(models::Retriever& model, const std::string& path) {
   log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
 }
 
-int train(const Flags& given) {
-  Flags flags = given;
-  const bool from_run = flags.resume && flags.config.empty();
-  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
-  auto experiment = read_experiment(flags.config, flags.overrides);
-  if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
-  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+// What every process of a job does; the first one writes, the others only warn.
+int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group& group) {
+  const bool writes = group.rank() == 0;
+  if (!writes) log::set_level("warning");
   std::optional<FolderLock> lock;  // as long as it trains
-  if (fs::exists(flags.run)) lock.emplace(flags.run);
-  if (!flags.resume) check_free(flags.run, flags.overwrite);
+  if (writes && fs::exists(flags.run)) lock.emplace(flags.run);
+  if (!flags.resume && writes) check_free(flags.run, flags.overwrite);
   models::open_device(experiment.device);  // its libraries go before any weights are read
   const auto found =
       flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
@@ -91,11 +89,14 @@ int train(const Flags& given) {
                           .val = val_split,
                           .from = found,
                           .options = experiment.train,
-                          .workspace_mb = experiment.eval.workspace_mb},
+                          .workspace_mb = experiment.eval.workspace_mb,
+                          .group = group},
                          flags.run);
-  open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
-  if (!lock) lock.emplace(flags.run);
-  write_splits(flags.run, splits);
+  if (writes) {
+    open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
+    if (!lock) lock.emplace(flags.run);
+    write_splits(flags.run, splits);
+  }
   log_notes(train_split);
   log_notes(val_split);
   log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
@@ -116,6 +117,23 @@ int train(const Flags& given) {
   }
   log::info("[train] stopped and saved; go on with: vtr train --run {} --resume", flags.run);
   return outcome == train::Outcome::interrupted ? kInterrupted : kTerminated;
+}
+
+int train(const Flags& given) {
+  Flags flags = given;
+  const bool from_run = flags.resume && flags.config.empty();
+  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
+  const auto experiment = read_experiment(flags.config, flags.overrides);
+  if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
+  VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
+  dist::Group group(dist::World::of_environment(),
+                    std::chrono::seconds(experiment.train.dist_timeout));
+  try {
+    return train(flags, from_run, experiment, group);
+  } catch (const std::exception& error) {
+    group.fail(error.what());
+    throw;
+  }
 }
 
 Action add(CLI::App& app) {

@@ -4,6 +4,11 @@
 
 namespace vtr::models {
 
+std::string current_precision(c10::Device device) {
+  if (!at::autocast::is_autocast_enabled(device.type())) return "fp32";
+  return at::autocast::get_autocast_dtype(device.type()) == at::kBFloat16 ? "bf16" : "fp16";
+}
+
 Autocast::Autocast(c10::Device device, const std::string& precision)
     : type_(device.type()),
       was_on_(at::autocast::is_autocast_enabled(type_)),

@@ -8,6 +8,9 @@
 
 namespace vtr::models {
 
+// Of the autocast that is on for `device` now: "fp32" where none is.
+std::string current_precision(c10::Device device);
+
 // While it lives, matrix products on `device` run in `precision` ("fp32", "bf16", "fp16"); nested
 // ones give the outer one back.
 class Autocast {

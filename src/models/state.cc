@@ -49,6 +49,7 @@ State State::to(at::ScalarType type) const {
 }
 
 State State::cat(const std::vector<State>& parts) {
+  if (parts.size() == 1) return parts.front();
   Items result;
   for (size_t i = 0; !parts.empty() && i < parts.front().items_.size(); ++i) {
     std::vector<Tensor> tensors;

@@ -54,17 +54,15 @@ bool masks_duplicates(const config::Choice& loss) {
 }  // namespace
 
 Recorder::Recorder(const fs::path& run, const data::Manifest& train, const TrainOptions& options,
-                   int64_t step, const RunLength& length)
+                   int64_t step, const RunLength& length, bool writes)
     : run_(run),
       train_(train),
       options_(options),
       first_(step),
       length_(length),
-      metrics_(run / "metrics.jsonl", step),
-      validations_(run / "validation.jsonl", step),
-      events_(run, step),
-      progress_("train", "steps", length.steps, step),
-      start_(std::chrono::steady_clock::now()) {}
+      start_(std::chrono::steady_clock::now()) {
+  if (writes) files_.emplace(run, step, length);
+}
 
 void Recorder::add(const StepResult& result, const data::Batch& batch) {
   const Tensor figures =
@@ -72,7 +70,7 @@ void Recorder::add(const StepResult& result, const data::Batch& batch) {
                     result.norms.slice(0, result.encoders).norm(), result.logit_scale.exp()});
   pending_.push_back({result, figures, batch.video_index, batch.caption_index});
   notice(batch);
-  progress_.advance(1, note_);
+  if (files_) files_->progress.advance(1, note_);
 }
 
 void Recorder::notice(const data::Batch& batch) {
@@ -113,6 +111,14 @@ std::vector<Figures> Recorder::fetch() const {
 std::vector<Figures> Recorder::read(double waited, int64_t skipped) {
   if (pending_.empty()) return {};
   auto all = fetch();
+  if (files_) write(all, waited, skipped);
+  pending_.clear();
+  reported_ = noticed_;
+  restart(waited);
+  return all;
+}
+
+void Recorder::write(const std::vector<Figures>& all, double waited, int64_t skipped) {
   for (size_t i = 0; i < all.size(); ++i) {
     if (!all[i].finite() && !all[i].overflow) dump(all[i], pending_[i]);
   }
@@ -124,19 +130,15 @@ std::vector<Figures> Recorder::read(double waited, int64_t skipped) {
   record.emplace_back("seconds", (seconds - wait) / steps);
   record.emplace_back("data_wait", wait / steps);
   record.emplace_back("skipped", skipped);
-  metrics_.add(record);
-  add_scalars(events_, "train/", record);
+  files_->metrics.add(record);
+  add_scalars(files_->events, "train/", record);
   auto norms = to_vector(pending_.back().result.norms);
   for (double& norm : norms) norm = std::log10(norm);
-  events_.add_histogram(all.back().step, "train/grad_norms (log10)", std::move(norms));
+  files_->events.add_histogram(all.back().step, "train/grad_norms (log10)", std::move(norms));
   const auto videos = static_cast<double>(pending_.front().videos.size(0)) * steps;
   note_ = fmt::format("{:.3g} videos/s  data {:.0f}%  loss {:.4f}  lr {:.2g}  scale {:.1f}",
                       videos / seconds, 100 * wait / seconds, std::get<double>(record[2].second),
                       options_.lr * pending_.back().result.factor, all.back().logit_scale);
-  pending_.clear();
-  reported_ = noticed_;
-  restart(waited);
-  return all;
 }
 
 void Recorder::restart(double waited) {
@@ -181,8 +183,8 @@ void Recorder::dump(const Figures& figures, const Pending& pending) {
 }
 
 void Recorder::add_validation(const report::Record& record) {
-  validations_.add(record);
-  add_scalars(events_, "val/", record);
+  files_->validations.add(record);
+  add_scalars(files_->events, "val/", record);
 }
 
 }  // namespace vtr::train

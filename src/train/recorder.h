@@ -1,6 +1,6 @@
 // What a run tells while it trains: metrics.jsonl and TensorBoard's events, a line an interval; the
 // progress line; the batches of steps that are not finite. A step's figures stay on the device
-// until they are read.
+// until they are read. Only the rank that writes tells; the others know the figures too.
 #pragma once
 
 #include "guard.h"
@@ -32,7 +32,7 @@ class Recorder {
  public:
   // Goes on after `step` of `length.steps`. `train` and `options` outlive it.
   Recorder(const fs::path& run, const data::Manifest& train, const TrainOptions& options,
-           int64_t step, const RunLength& length);
+           int64_t step, const RunLength& length, bool writes);
   void add(const StepResult& result, const data::Batch& batch);
   // The figures of the steps since the last time, read in one go and written down. waited, skipped:
   // the loader's seconds and videos so far.
@@ -55,16 +55,25 @@ class Recorder {
   std::vector<Figures> fetch() const;
   void dump(const Figures& figures, const Pending& pending);
   report::Record line(const std::vector<Figures>& all) const;
+  void write(const std::vector<Figures>& all, double waited, int64_t skipped);
 
   const fs::path run_;
   const data::Manifest& train_;
   const TrainOptions& options_;
   const int64_t first_;
   const RunLength length_;
-  report::MetricsLog metrics_, validations_;
-  report::EventLog events_;
+  struct Files {
+    Files(const fs::path& run, int64_t step, const RunLength& length)
+        : metrics(run / "metrics.jsonl", step),
+          validations(run / "validation.jsonl", step),
+          events(run, step),
+          progress("train", "steps", length.steps, step) {}
+    report::MetricsLog metrics, validations;
+    report::EventLog events;
+    report::Progress progress;
+  };
+  std::optional<Files> files_;  // none: another rank writes
   std::optional<report::MetricsLog> nonfinite_;
-  report::Progress progress_;
   std::string note_;
   std::vector<Pending> pending_;
   Noticed noticed_, reported_;

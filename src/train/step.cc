@@ -4,29 +4,174 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
+
 namespace vtr::train {
 namespace {
+
+using torch::autograd::variable_list;
 
 // True off the diagonal where two pairs of the batch show the same video.
 Tensor duplicate_pairs(const Tensor& video_index) {
   return video_index.unsqueeze(0).eq(video_index.unsqueeze(1)).fill_diagonal_(false);
 }
 
+// Where the random numbers stand, to draw the same ones again.
+class RandomState {
+ public:
+  explicit RandomState(c10::Device device) : generators_{generator(torch::kCPU)} {
+    if (device.is_cuda()) generators_.push_back(generator(device));
+    for (const auto& one : generators_) states_.push_back(one.get_state());
+  }
+  void restore() {
+    for (size_t i = 0; i < states_.size(); ++i) generators_[i].set_state(states_[i]);
+  }
+
+ private:
+  static at::Generator generator(c10::Device device) {
+    return at::globalContext().defaultGenerator(device);
+  }
+  std::vector<at::Generator> generators_;
+  variable_list states_;
+};
+
+data::Batch part_of(const data::Batch& batch, int64_t begin, int64_t end) {
+  const auto rows = [&](const Tensor& x) { return x.defined() ? x.slice(0, begin, end) : x; };
+  const auto& [text, video, videos, captions] = batch;
+  return {{rows(text.ids), rows(text.mask)},  // as wide as the whole batch
+          {rows(video.pixels), rows(video.mask), rows(video.times)},
+          rows(videos),
+          rows(captions)};
+}
+
+// The states of all ranks, whose floating tensors take gradients and know nothing of their past.
+models::State gathered(const models::State& own, dist::Group& group) {
+  models::State::Items items;
+  for (const auto& [name, tensor] : own.items()) {
+    const Tensor all = group.gather(tensor);
+    items.emplace_back(name, all.is_floating_point() ? all.requires_grad_() : all);
+  }
+  return items;
+}
+
+void add_gradients(const models::State& state, variable_list& gradients) {
+  for (const auto& item : state.items()) {
+    if (item.second.grad().defined()) gradients.push_back(item.second.grad());
+  }
+}
+
+// Sends the gradients gathered by `all` on, through its rows from `first` on, which `state` has.
+void send_back(const models::State& state, const models::State& all, int64_t first,
+               variable_list& roots, variable_list& gradients) {
+  for (size_t i = 0; i < state.items().size(); ++i) {
+    const Tensor& root = state.items()[i].second;
+    const Tensor gradient = all.items()[i].second.grad();
+    if (!root.requires_grad() || !gradient.defined()) continue;
+    roots.push_back(root);
+    gradients.push_back(gradient.slice(0, first, first + state.size()));
+  }
+}
+
+void check_rows_alone(const torch::nn::Module& model, const std::string& why) {
+  for (const auto& module : model.modules()) {
+    VTR_CHECK(!module->as<torch::nn::BatchNorm1d>(),
+              "{}: this head normalises over the whole batch (model.head.batch_norm=false)", why);
+  }
+}
+
 }  // namespace
 
-Step::Step(models::Retriever& model, const TrainOptions& options)
-    : model_(model), precision_(options.precision), loss_(losses::make_loss(options.loss)) {}
+Step::Step(models::Retriever& model, const TrainOptions& options, dist::Group& group)
+    : model_(model),
+      group_(group),
+      precision_(options.precision),
+      micro_batch_(options.micro_batch),
+      loss_(losses::make_loss(options.loss)) {
+  const int64_t ranks = group.size();
+  VTR_CHECK(options.batch % ranks == 0, "train.batch: {} pairs do not divide by {} processes",
+            options.batch, ranks);
+  VTR_CHECK(micro_batch_ == 0 || options.batch / ranks % micro_batch_ == 0,
+            "train.micro_batch: {} does not divide the {} pairs of each of {} processes",
+            micro_batch_, options.batch / ranks, ranks);
+  if (micro_batch_ > 0) check_rows_alone(model, "train.micro_batch");
+  if (ranks > 1) check_rows_alone(model, fmt::format("{} processes", ranks));
+  VTR_CHECK(options.checkpoint_activations == "none" || model.encoders().recompute_blocks(),
+            "train.checkpoint_activations: these encoders have no blocks to run again");
+}
 
 Tensor Step::backward(const data::Batch& batch, double factor) {
-  const auto text = texts(batch);
-  const auto video = videos(batch);
-  const Tensor sim = model_.head().score(text, video);  // [B, B]
-  const Tensor scale = model_.encoders().logit_scale();
-  Tensor value = loss_({sim, scale, duplicate_pairs(batch.video_index).to(sim.device())});
-  if (const Tensor more = model_.head().penalty(text, video); more.defined()) value = value + more;
-  VTR_CHECK(value.requires_grad(), "nothing to train: every parameter is frozen or unused");
+  const int64_t rows = batch.video_index.size(0);
+  const int64_t step = micro_batch_ > 0 ? std::min(micro_batch_, rows) : rows;
+  const bool whole = step == rows;  // then the states keep their past, and are made once
+  std::vector<RandomState> random;
+  std::vector<models::State> texts, videos;
+  for (int64_t i = 0; i < rows; i += step) {
+    const torch::AutoGradMode keep(whole);
+    if (!whole) random.emplace_back(model_.device());
+    const auto [text, video] = states(part_of(batch, i, i + step));
+    texts.push_back(text);
+    videos.push_back(video);
+  }
+  const States own{models::State::cat(texts), models::State::cat(videos)};
+  const States all{gathered(own.text, group_), gathered(own.video, group_)};
+  const Tensor value = loss(all, group_.gather(batch.video_index), factor);
+
+  const int64_t first = group_.rank() * rows;
+  for (int64_t i = 0; i < rows; i += step) {
+    if (!whole) random[static_cast<size_t>(i / step)].restore();
+    const auto [text, video] = whole ? own : states(part_of(batch, i, i + step));
+    variable_list roots, gradients;
+    send_back(text, all.text, first + i, roots, gradients);
+    send_back(video, all.video, first + i, roots, gradients);
+    if (!roots.empty()) torch::autograd::backward(roots, gradients);
+  }
+  variable_list gradients;
+  for (const auto& parameter : model_.parameters()) {
+    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+  }
+  VTR_CHECK(!gradients.empty(), "nothing to train: every parameter is frozen or unused");
+  group_.sum(gradients);
+  return value;
+}
+
+// The loss of all states; leaves gradients in them, and this rank's part in the parameters that it
+// uses itself (the head's `score`, the temperature).
+Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
+  const int64_t ranks = group_.size(), rows = all.text.size() / ranks, first = group_.rank() * rows;
+  auto& head = model_.head();
+  const Tensor own = head.score(all.text.slice(first, first + rows), all.video);  // [b, B]
+  const Tensor sim = group_.gather(own).requires_grad_();                         // [B, B]
+  const Tensor temperature = model_.encoders().logit_scale();
+  const Tensor scale = temperature.detach().requires_grad_();
+  Tensor value = loss_({sim, scale, duplicate_pairs(video_index).to(sim.device())});
   (factor == 1 ? value : value * factor).backward();
-  return value.detach();
+
+  variable_list roots = {own}, gradients = {sim.grad().slice(0, first, first + rows)};
+  const auto add = [&](const Tensor& root, const Tensor& gradient) {  // the same on every rank
+    if (!root.requires_grad() || !gradient.defined()) return;
+    roots.push_back(root);
+    gradients.push_back(gradient / static_cast<double>(ranks));
+  };
+  add(temperature, scale.grad());
+  value = value.detach();
+  if (const Tensor more = head.penalty(all.text, all.video); more.defined()) {
+    add(more, torch::full_like(more, factor));
+    const Tensor mean = more.detach() / static_cast<double>(ranks);
+    group_.sum({mean});
+    value = value + mean;
+  }
+  torch::autograd::backward(roots, gradients);
+  variable_list of_states;
+  add_gradients(all.text, of_states);
+  add_gradients(all.video, of_states);
+  group_.sum(of_states);
+  return value;
+}
+
+Step::States Step::states(const data::Batch& batch) {
+  // Texts before videos: the order in which they draw random numbers.
+  models::TextState text = texts(batch);
+  return {std::move(text), videos(batch)};
 }
 
 models::TextState Step::texts(const data::Batch& batch) {

@@ -1,7 +1,15 @@
 // The differentiable part of a training step: features, scores, loss, gradients.
+//
+// The batch of all ranks is one: every rank makes the states of its texts and videos, gathers those
+// of all, scores its texts against all videos, and takes the loss of all scores. Of a batch cut
+// into micro-batches the states are made without gradients first, and again, one micro-batch after
+// the other, when the gradients of the states are known: memory for one (GradCache; Gao, Zhang, Han
+// and Callan, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
+// Both ways are exact: each state enters the loss through its values alone.
 #pragma once
 
 #include "vtr/data/loader.h"
+#include "vtr/dist/group.h"
 #include "vtr/eval/features.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/retriever.h"
@@ -11,19 +19,29 @@ namespace vtr::train {
 
 class Step {
  public:
-  Step(models::Retriever& model, const TrainOptions& options);
+  // Throws Error where the model or the number of ranks does not go with the options.
+  Step(models::Retriever& model, const TrainOptions& options, dist::Group& group);
   // From now on features of frozen towers are read from there (null: from nowhere).
   void read(const eval::Features* features) { features_ = features; }
-  // Adds the gradients of `factor` times the batch's loss to the parameters'; returns the loss, a
-  // detached scalar. Throws Error when no parameter has a part in it.
+  // This rank's part of the batch. Adds the gradients of `factor` times the loss of all parts to
+  // the parameters', summed over the ranks; returns the loss, a detached scalar. Throws Error when
+  // no parameter has a part in it.
   Tensor backward(const data::Batch& batch, double factor);
 
  private:
+  struct States {
+    models::TextState text;
+    models::VideoState video;
+  };
+  States states(const data::Batch& batch);
   models::TextState texts(const data::Batch& batch);
   models::VideoState videos(const data::Batch& batch);
+  Tensor loss(const States& all, const Tensor& video_index, double factor);
 
   models::Retriever& model_;
+  dist::Group& group_;
   const std::string precision_;
+  const int64_t micro_batch_;
   const losses::Loss loss_;
   const eval::Features* features_ = nullptr;
 };

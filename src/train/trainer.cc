@@ -62,14 +62,16 @@ struct Trainer::Impl {
         frozen(freeze(given.encoding.model, given.options.freeze)),
         optimizer(given.encoding.model, given.options),
         ema(given.encoding.model, given.options.ema),
-        pass(given.encoding.model, given.options),
+        pass(given.encoding.model, given.options, given.group),
         guard(options, state.guard),
         saver(folder, given.options.keep) {
     VTR_CHECK(options.patience == 0 || !given.val.videos.empty(),
               "train.patience: there is no validation split (data.val, data.val_fraction)");
     count_steps();
+    check_batch();
     if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
+    impatient = patience_ends();
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
   }
@@ -89,12 +91,15 @@ struct Trainer::Impl {
   void open_features();
   void encode_features();
   bool validate();
+  bool evaluate();
   void checkpoint(bool best);
   void count_steps();
+  void check_batch() const;
+  bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   bool due(int64_t every) const { return state.step % (every > 0 ? every : steps_per_epoch) == 0; }
-  bool patient() const { return options.patience == 0 || state.worse < options.patience; }
-  bool over() const { return state.step >= total || !patient(); }
+  bool patience_ends() const { return options.patience > 0 && state.worse >= options.patience; }
+  bool over() const { return state.step >= total || impatient; }
 
   Parts parts;
   data::Manifest train;  // without the videos that have no features
@@ -109,7 +114,8 @@ struct Trainer::Impl {
   Saver saver;
   int64_t steps_per_epoch = 0, total = 0;
   Schedule schedule;
-  int64_t saved = 0;                                     // the step of the last checkpoint
+  bool impatient = false;  // train.patience is at its end, on every rank
+  int64_t saved = 0;       // the step of the last checkpoint
   std::optional<eval::Features> features, val_features;  // of frozen towers
   std::optional<Recorder> recorder;
 };
@@ -121,12 +127,15 @@ Outcome Trainer::Impl::loop() {
   if (over()) return Outcome::finished;
   const StopSignals signals;
   auto settings = parts.encoding.loader;
+  settings.rank = parts.group.rank();
+  settings.world = parts.group.size();
   settings.read_frames = !features;
   settings.read_texts = !features || !features->has_texts();
   data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
-  recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch});
+  recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch}, writes());
   parts.encoding.model.train();
-  while (!over() && stop_signal == 0) {
+  parts.group.broadcast(parts.encoding.model.parameters());
+  while (!over() && !parts.group.any(stop_signal != 0)) {
     step(loader.next());
     saver.check();
     const bool last = state.step == total;
@@ -157,7 +166,7 @@ Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
   recorder->finish();
   if (const int64_t skipped = std::ssize(train.skipped) + loader.skipped(); skipped > 0)
     log::warn("[train] {} videos were skipped", skipped);
-  if (!patient()) log::info("[train] {} validations without a better one: it ends", state.worse);
+  if (impatient) log::info("[train] {} validations without a better one: it ends", state.worse);
   if (over()) return Outcome::finished;
   return stop_signal == SIGINT ? Outcome::interrupted : Outcome::terminated;
 }
@@ -169,9 +178,20 @@ void Trainer::Impl::count_steps() {
   schedule = make_schedule(options.schedule, {.steps = total, .epoch = steps_per_epoch});
 }
 
+// A split smaller than train.batch is one batch by itself.
+void Trainer::Impl::check_batch() const {
+  const int64_t items = parts.encoding.loader.data.captions == "one"
+                            ? static_cast<int64_t>(train.videos.size())
+                            : train.captions();
+  VTR_CHECK(items >= options.batch || items % parts.group.size() == 0,
+            "{}: {} pairs, fewer than train.batch={}, do not divide by {} processes", train.name,
+            items, options.batch, parts.group.size());
+}
+
 void Trainer::Impl::leave_out_unreadable() {
   train = eval::without(train, features->skipped());
   count_steps();
+  check_batch();
 }
 
 void Trainer::Impl::go_on(const Checkpoint& from) {
@@ -216,11 +236,13 @@ void Trainer::Impl::encode_features() {
   leave_out_unreadable();
 }
 
-// One update. What is random in it (dropout) is a function of the seed and the step. Nothing of it
-// waits for the device but fp16's overflow; a gradient that is not finite changes no weight.
+// One update. What is random in it (dropout) is a function of the seed, the step and the rank.
+// Nothing of it waits for the device but fp16's overflow; a gradient that is not finite changes no
+// weight.
 void Trainer::Impl::step(const data::Batch& batch) {
-  torch::manual_seed(
-      derive(static_cast<uint64_t>(options.seed), "step", static_cast<uint64_t>(state.step)));
+  torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step",
+                            static_cast<uint64_t>(state.step),
+                            static_cast<uint64_t>(parts.group.rank())));
   optimizer.zero_grad();
   const double unit = scaled() ? state.loss_scale : 1;
   const Tensor loss = pass.backward(batch, unit);
@@ -254,14 +276,19 @@ Tensor Trainer::Impl::clamped_scale() {
 }
 
 void Trainer::Impl::read(const data::TrainLoader& loader) {
-  for (const auto& figures : recorder->read(loader.waited(), std::ssize(train.skipped) + loader.skipped())) {
-    guard.check(figures);
-  }
+  const int64_t skipped = std::ssize(train.skipped) + loader.skipped();
+  for (const auto& figures : recorder->read(loader.waited(), skipped)) guard.check(figures);
 }
 
-// Evaluates on the validation split; true when this is the best so far.
+// Evaluates on the validation split, on the rank that writes; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
+  const bool best = writes() && evaluate();
+  impatient = parts.group.any(patience_ends());
+  return best;
+}
+
+bool Trainer::Impl::evaluate() {
   const Ema::InUse average(ema);
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
                                      val_features ? &*val_features : nullptr);
@@ -284,12 +311,13 @@ bool Trainer::Impl::validate() {
 }
 
 void Trainer::Impl::checkpoint(bool best) {
+  saved = state.step;
+  if (!writes()) return;
   auto rest = optimizer.state();
   for (auto& item : ema.state()) rest.push_back(std::move(item));
   const Ema::InUse average(ema);
   saver.save({.model = module_tensors(parts.encoding.model), .optimizer = rest, .state = state},
              best);
-  saved = state.step;
 }
 
 Trainer::Trainer(const Parts& parts, const fs::path& run)

@@ -1,5 +1,7 @@
 #include "support/program.h"
 
+#include "support/ranks.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/data/shapes.h"
@@ -18,12 +20,15 @@
 namespace vtr::test {
 namespace {
 
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
 class Process {
  public:
-  Process(const std::vector<std::string>& arguments, size_t file_limit) {
+  Process(const std::vector<std::string>& arguments, size_t file_limit,
+          const Environment& environment = {}) {
     VTR_CHECK(::pipe(pipe_) == 0, "pipe");
     child_ = ::fork();
-    if (child_ == 0) start(arguments, file_limit);
+    if (child_ == 0) start(arguments, file_limit, environment);
     ::close(pipe_[1]);
     reader_ = std::thread([this] {
       char buffer[4096];
@@ -51,7 +56,9 @@ class Process {
   }
 
  private:
-  [[noreturn]] void start(const std::vector<std::string>& arguments, size_t file_limit) {
+  [[noreturn]] void start(const std::vector<std::string>& arguments, size_t file_limit,
+                          const Environment& environment) {
+    for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
     ::dup2(pipe_[1], STDOUT_FILENO);
     ::dup2(pipe_[1], STDERR_FILENO);
     if (file_limit > 0) {
@@ -80,6 +87,16 @@ size_t count_lines(const fs::path& file) {
   return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 
+namespace {
+
+void wait_for_lines(const Process& process, const fs::path& file, size_t lines) {
+  while (count_lines(file) < lines && process.runs()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+}  // namespace
+
 Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit) {
   return Process(arguments, file_limit).wait();
 }
@@ -87,12 +104,39 @@ Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit
 Outcome signal_program(const std::vector<std::string>& arguments, const fs::path& file,
                        size_t lines, int signal, std::chrono::microseconds delay) {
   Process process(arguments, 0);
-  while (count_lines(file) < lines && process.runs()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
+  wait_for_lines(process, file, lines);
   std::this_thread::sleep_for(delay);
   process.send(signal);
   return process.wait();
+}
+
+std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
+                               const std::optional<Strike>& strike) {
+  const std::string port = std::to_string(free_port());
+  std::vector<std::unique_ptr<Process>> processes;
+  for (int64_t rank = 0; rank < ranks; ++rank) {
+    const Environment environment = {{"RANK", std::to_string(rank)},
+                                     {"WORLD_SIZE", std::to_string(ranks)},
+                                     {"MASTER_ADDR", "127.0.0.1"},
+                                     {"MASTER_PORT", port}};
+    processes.push_back(std::make_unique<Process>(arguments, 0, environment));
+  }
+  if (strike) {
+    Process& victim = *processes[static_cast<size_t>(strike->victim)];
+    wait_for_lines(victim, strike->file, strike->lines);
+    victim.send(strike->signal);
+  }
+  std::vector<Outcome> outcomes(processes.size());
+  for (size_t i = 0; i < processes.size(); ++i) {
+    const bool last = strike && static_cast<int64_t>(i) == strike->victim;
+    if (!last) outcomes[i] = processes[i]->wait();
+  }
+  if (strike) {
+    Process& victim = *processes[static_cast<size_t>(strike->victim)];
+    victim.send(SIGKILL);  // where it was only stopped
+    outcomes[static_cast<size_t>(strike->victim)] = victim.wait();
+  }
+  return outcomes;
 }
 
 std::string write_tiny_experiment(const TempDir& dir, int train, int test) {

@@ -4,6 +4,7 @@
 #include "support/temp_dir.h"
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,18 @@ Outcome run_program(const std::vector<std::string>& arguments, size_t file_limit
 Outcome signal_program(const std::vector<std::string>& arguments, const std::filesystem::path& file,
                        size_t lines, int signal, std::chrono::microseconds delay = {});
 size_t count_lines(const std::filesystem::path& file);  // 0 of one that is not there
+
+// `ranks` processes at once that meet at a free port of this machine, each with `arguments`; what
+// became of them, by rank. With `strike` the rank `victim` gets a signal
+// when `file` has so many lines.
+struct Strike {
+  int64_t victim;
+  int signal;
+  std::filesystem::path file;
+  size_t lines;
+};
+std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
+                               const std::optional<Strike>& strike = {});
 
 // A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made
 // there.

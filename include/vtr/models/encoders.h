@@ -42,6 +42,9 @@ class Encoders : public torch::nn::Module {
   virtual VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask,
                                      const Wanted& wanted) = 0;
   virtual Tensor logit_scale() = 0;  // scalar, log of the inverse temperature; a parameter
+  // From now on every block keeps only its input for the way back and runs again there: a fraction
+  // of the memory for a third more work. False: there are no blocks that could.
+  virtual bool recompute_blocks() { return false; }
 };
 
 struct EncoderEntry {

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "vtr/config/options.h"
-#include "vtr/core/error.h"
 
 namespace vtr::train {
 
 struct TrainOptions {
   int64_t batch = 32;
+  int64_t micro_batch = 0;
+  std::string checkpoint_activations = "none";
+  int64_t dist_timeout = 600;
   int64_t epochs = 5;
   int64_t max_steps = 0;
   int64_t seed = 1;
@@ -40,6 +42,18 @@ struct TrainOptions {
   void fields(auto& f) {
     using namespace config;
     f("batch", batch, "pairs a step; each is the others' negative", at_least(1));
+    f("micro_batch", micro_batch,
+      "pairs encoded at once, each twice: memory for so many, the loss and gradients of `batch` "
+      "(GradCache); 0: all at once",
+      at_least(0));
+    f("checkpoint_activations", checkpoint_activations,
+      "blocks: the encoders' transformer blocks run again on the way back instead of keeping what "
+      "is inside",
+      one_of({"none", "blocks"}));
+    f("dist_timeout", dist_timeout,
+      "seconds that the processes of a job wait for each other: to start, and for one that lives "
+      "but does not go on",
+      at_least(1));
     f("epochs", epochs, "passes over the training pairs", at_least(1));
     f("max_steps", max_steps, "steps in all, instead of epochs; 0: by epochs", at_least(0));
     f("seed", seed, "of everything random: start, order, frames, dropout", at_least(0));
@@ -88,12 +102,7 @@ struct TrainOptions {
     f("log_every", log_every, "steps a line of metrics.jsonl is the mean of", at_least(1));
     f("keep", keep, "checkpoints kept beside the best one", at_least(1));
   }
-  void check(const std::string& path) const {
-    VTR_CHECK(logit_scale_min <= logit_scale_max,
-              "{0}.logit_scale_min: {1} is above the {2} of "
-              "{0}.logit_scale_max",
-              path, logit_scale_min, logit_scale_max);
-  }
+  void check(const std::string& path) const;
 };
 
 }  // namespace vtr::train

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "vtr/data/manifest.h"
+#include "vtr/dist/group.h"
 #include "vtr/eval/features.h"
 #include "vtr/losses/losses.h"
 #include "vtr/train/checkpoint.h"
@@ -20,6 +21,7 @@ struct Parts {
   std::optional<Checkpoint> from;  // to go on from; none: the model as it is
   TrainOptions options;
   int64_t workspace_mb;  // of scoring, in validation
+  dist::Group& group;    // rank 0 validates and writes, and the others wait
 };
 
 enum class Outcome { finished, terminated, interrupted };  // by SIGTERM, by SIGINT: after saving

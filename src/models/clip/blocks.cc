@@ -134,11 +134,18 @@ void ClipBlock::reset() {
 }
 
 Tensor ClipBlock::forward(const Tensor& x, int64_t length, bool causal) {
-  return after(attn->forward(ln_1(x), length, causal), x);
+  return run(
+      x, [=, this](const Tensor& y) { return after(attn->forward(ln_1(y), length, causal), y); });
 }
 
 Tensor ClipBlock::first(const Tensor& x, int64_t length) {
-  return after(attn->first(ln_1(x), length), x.view({-1, length, x.size(1)}).select(1, 0));
+  return run(x, [=, this](const Tensor& y) {
+    return after(attn->first(ln_1(y), length), y.view({-1, length, y.size(1)}).select(1, 0));
+  });
+}
+
+Tensor ClipBlock::run(const Tensor& x, const Body& body) {
+  return recompute ? recomputed(x, parameters(), body) : body(x);
 }
 
 Tensor ClipBlock::after(const Tensor& attention, const Tensor& x) {
@@ -156,6 +163,10 @@ ClipTransformer::ClipTransformer(const ClipTowerOptions& options) : options_(opt
 
 void ClipTransformer::reset() {
   for (const auto& block : blocks_) block->reset();
+}
+
+void ClipTransformer::recompute_blocks() {
+  for (const auto& block : blocks_) block->recompute = true;
 }
 
 Tensor ClipTransformer::forward(Tensor x, int64_t length, bool causal) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "clip/options.h"
+#include "recompute.h"
 
 #include "vtr/core/tensor.h"
 
@@ -76,6 +77,10 @@ class ClipBlock final : public torch::nn::Module {
   Tensor first(const Tensor& x, int64_t length);                 // [N*L, W] -> [N, W]
   // The rest of a block whose attention, fresh from a linear layer, is given: [n, W] -> [n, W].
   Tensor after(const Tensor& attention, const Tensor& x);
+  // What `body` makes of x with this block's parameters and no others; with `recompute` on it keeps
+  // only x for the way back. All the above but `after` go through it.
+  Tensor run(const Tensor& x, const Body& body);
+  bool recompute = false;
   std::shared_ptr<ClipAttention> attn;
   torch::nn::LayerNorm ln_1, ln_2;
   std::shared_ptr<ClipMlp> mlp;
@@ -89,6 +94,7 @@ class ClipTransformer final : public torch::nn::Module {
   // What `forward` gives at each sequence's first token, [N*L, W] -> [N, W]: the last block
   // computes no other row, a saving of 7 % in twelve layers.
   Tensor first(Tensor x, int64_t length);
+  void recompute_blocks();  // from now on each keeps only its input for the way back
   const ClipTowerOptions& options() const { return options_; }
   const std::vector<std::shared_ptr<ClipBlock>>& blocks() const { return blocks_; }
 

@@ -59,6 +59,12 @@ VideoFeatures Clip::encode_video(const Tensor& pixels, const Tensor& mask, const
                   mask, wanted);
 }
 
+bool Clip::recompute_blocks() {
+  visual_->transformer().recompute_blocks();
+  text_.transformer().recompute_blocks();
+  return true;
+}
+
 Tensor Clip::seen(const Tensor& mask) const {
   return options_.see_padding ? at::ones_like(mask) : mask;
 }

@@ -27,6 +27,7 @@ class Clip : public Encoders {
   VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask,
                              const Wanted& wanted) override;
   Tensor logit_scale() override { return logit_scale_; }
+  bool recompute_blocks() override;
   const ClipOptions& options() const { return options_; }
 
  protected:

@@ -72,7 +72,8 @@ class Dgl final : public Clip {
       const Tensor local = prompts[i++].narrow(0, 0, std::min(frames, prompts.size(1)));
       const Tensor tokens = with_prompts(x, local, 2);
       const Tensor all = at::cat({global, tokens.flatten(1, 2)}, 1);  // [B, S, W]
-      const Tensor y = mixed(*block, all, frames, keep);
+      const Tensor y =
+          block->run(all, [=, this](const Tensor& z) { return mixed(*block, z, frames, keep); });
       global = y.narrow(1, 0, global.size(1));
       x = without_prompts(y.narrow(1, global.size(1), frames * length).view_as(tokens),
                           options_.frame_prompts, 2);

@@ -48,8 +48,10 @@ class ShiftClip final : public Clip {
       if (i++ < plain_) {
         x = block->forward(x, length, /*causal=*/false);
       } else {
-        const Tensor shifted = block->ln_1(x).index_select(0, rows);
-        x = block->after(block->attn->forward(shifted, length, /*causal=*/false), x);
+        x = block->run(x, [=](const Tensor& y) {
+          const Tensor shifted = block->ln_1(y).index_select(0, rows);
+          return block->after(block->attn->forward(shifted, length, /*causal=*/false), y);
+        });
       }
     }
     return features(x, mask, wanted);

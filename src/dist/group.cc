@@ -1,0 +1,248 @@
+#include "vtr/dist/group.h"
+
+#include "watch.h"
+
+#include "vtr/core/error.h"
+#include "vtr/core/log.h"
+
+#define USE_C10D_GLOO  // as the wheel's LibTorch is built
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/torch.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <thread>
+#include <unistd.h>
+
+namespace vtr::dist {
+namespace {
+
+using Millis = std::chrono::milliseconds;
+using Store = c10::intrusive_ptr<c10d::Store>;
+
+constexpr int64_t kBucketBytes = 25 << 20;
+constexpr Millis kLastWords{30000};
+
+std::string first_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+std::string host_name() {
+  char name[256] = "?";
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// c10d writes a page of stack frames beside every error that it throws.
+void be_quiet() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+}
+
+Store open_store(const World& world, Millis limit) {
+  c10d::TCPStoreOptions options;
+  options.port = static_cast<uint16_t>(world.port);
+  options.isServer = world.hosts_store;
+  options.waitWorkers = false;
+  options.timeout = limit;
+  try {
+    return c10::make_intrusive<c10d::PrefixStore>(
+        "vtr/" + world.attempt, c10::make_intrusive<c10d::TCPStore>(world.host, options));
+  } catch (const std::exception& error) {
+    throw Error(fmt::format(
+        "rank {} of {}: {} {}:{} within {} s (MASTER_ADDR, MASTER_PORT; train.dist_timeout): {}",
+        world.rank, world.size, world.hosts_store ? "cannot listen at" : "found no store at",
+        world.host, world.port, limit.count() / 1000, first_line(error)));
+  }
+}
+
+std::string here_key(int64_t rank) { return fmt::format("here/{}", rank); }
+
+// Every rank's name, when all have come.
+std::vector<std::string> meet(c10d::Store& store, const World& world, Millis limit) {
+  store.set(here_key(world.rank), fmt::format("rank {} ({})", world.rank, host_name()));
+  std::vector<std::string> keys, names, missing;
+  for (int64_t rank = 0; rank < world.size; ++rank) keys.push_back(here_key(rank));
+  try {
+    store.wait(keys, limit);
+    for (const auto& key : keys) names.push_back(store.get_to_str(key));
+  } catch (const std::exception& error) {
+    for (int64_t rank = 0; rank < world.size; ++rank) {
+      if (!store.check({here_key(rank)})) missing.push_back(std::to_string(rank));
+    }
+    throw Error(
+        fmt::format("rank {}: of {} processes rank {} did not come within {} s "
+                    "(train.dist_timeout): is it started, with the same MASTER_ADDR?",
+                    world.rank, world.size, fmt::join(missing, ", "), limit.count() / 1000));
+  }
+  return names;
+}
+
+c10::intrusive_ptr<c10d::Backend> connect(const Store& store, const World& world, Millis limit) {
+  try {
+    return c10::make_intrusive<c10d::ProcessGroupGloo>(
+        c10::make_intrusive<c10d::PrefixStore>("gloo", store), static_cast<int>(world.rank),
+        static_cast<int>(world.size), c10d::ProcessGroupGloo::Options::create_default(limit));
+  } catch (const std::exception& error) {
+    throw Error(
+        fmt::format("rank {}: no connection to the other ranks (GLOO_SOCKET_IFNAME names "
+                    "the network interface): {}",
+                    world.rank, first_line(error)));
+  }
+}
+
+// torchrun sets OMP_NUM_THREADS=1 where nobody did; any other number is somebody's wish.
+void share_cores(const World& world) {
+  const char* asked = std::getenv("OMP_NUM_THREADS");
+  if (asked && std::string(asked) != "1") return;
+  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
+  at::set_num_threads(static_cast<int>(std::max<int64_t>(1, cores / world.local_size)));
+}
+
+[[noreturn]] void end_process(const World& world, const std::string& why) {
+  // The others need the store to read why.
+  if (world.hosts_store) std::this_thread::sleep_for(3 * Pace().beat);
+  std::fputs(
+      fmt::format("vtr: rank {}: {}; all ranks end (--resume goes on)\n", world.rank, why).c_str(),
+      stderr);
+  std::_Exit(1);
+}
+
+// Some tensors in one, on the CPU, while it is summed.
+struct Bucket {
+  std::vector<Tensor> tensors;
+  std::vector<Tensor> flat = {};
+  c10::intrusive_ptr<c10d::Work> work = {};
+};
+
+std::vector<Bucket> buckets_of(const std::vector<Tensor>& tensors) {
+  std::vector<Bucket> buckets;
+  int64_t bytes = 0;
+  for (const Tensor& tensor : tensors) {
+    if (buckets.empty() || bytes > kBucketBytes) {
+      buckets.emplace_back();
+      bytes = 0;
+    }
+    buckets.back().tensors.push_back(tensor);
+    bytes += static_cast<int64_t>(tensor.nbytes());
+  }
+  return buckets;
+}
+
+}  // namespace
+
+struct Group::Links {
+  Store store;
+  std::vector<std::string> names;
+  c10::intrusive_ptr<c10d::Backend> backend;
+  Millis limit;
+  std::optional<Watch> watch;
+
+  // An exchange that fails because a rank is gone ends with the process: the watch finds out which.
+  template <class Call>
+  void exchange(Call call) {
+    watch->count();
+    try {
+      call();
+    } catch (const std::exception& error) {
+      std::this_thread::sleep_for(2 * Pace().limit);
+      const std::string late = watch->late();
+      throw Error(
+          late.empty()
+              ? fmt::format("the exchange with the other ranks failed: {}", first_line(error))
+              : fmt::format("{} lives but did not come within {} s (train.dist_timeout)", late,
+                            limit.count() / 1000));
+    }
+  }
+};
+
+Group::Group() = default;
+
+Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
+  if (world.size == 1) return;
+  be_quiet();
+  share_cores(world);
+  auto links = std::make_unique<Links>();
+  links->limit = limit;
+  links->store = open_store(world, limit);
+  links->names = meet(*links->store, world, limit);
+  links->backend = connect(links->store, world, limit);
+  links->watch.emplace(links->store->clone(), world.rank, links->names, Pace(),
+                       [world](const std::string& why) { end_process(world, why); });
+  links_ = std::move(links);
+}
+
+Group::~Group() {
+  if (!links_) return;
+  links_->watch.reset();
+  try {
+    const std::string key = fmt::format("gone/{}", rank());
+    links_->store->set(key, std::string("1"));
+    for (int64_t other = 0; world_.hosts_store && other < size(); ++other) {
+      links_->store->wait({fmt::format("gone/{}", other)}, kLastWords);
+    }
+  } catch (const std::exception&) {  // some rank ended otherwise, which was said before
+  }
+}
+
+Tensor Group::gather(const Tensor& x) {
+  if (!links_) return x.detach();
+  std::vector<Tensor> own = {x.detach().to(torch::kCPU).contiguous()};
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.front() *= size();
+  const Tensor all = torch::empty(shape, own[0].options());
+  std::vector<std::vector<Tensor>> parts = {all.chunk(size())};
+  links_->exchange([&] { links_->backend->allgather(parts, own)->wait(); });
+  return all.to(x.device());
+}
+
+// One bucket is put together while the one before it is on its way.
+void Group::sum(const std::vector<Tensor>& tensors) {
+  if (!links_) return;
+  const torch::NoGradGuard no_grad;
+  auto buckets = buckets_of(tensors);
+  const auto finish = [&](Bucket& bucket) {
+    links_->exchange([&] { bucket.work->wait(); });
+    int64_t begin = 0;
+    for (Tensor& tensor : bucket.tensors) {
+      tensor.copy_(bucket.flat[0].narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+      begin += tensor.numel();
+    }
+    bucket = {};
+  };
+  for (size_t i = 0; i < buckets.size(); ++i) {
+    std::vector<Tensor> rows;
+    for (const Tensor& tensor : buckets[i].tensors) rows.push_back(tensor.reshape({-1}));
+    buckets[i].flat = {torch::cat(rows).to(torch::kCPU)};
+    links_->exchange([&] { buckets[i].work = links_->backend->allreduce(buckets[i].flat); });
+    if (i > 0) finish(buckets[i - 1]);
+  }
+  if (!buckets.empty()) finish(buckets.back());
+}
+
+void Group::broadcast(const std::vector<Tensor>& tensors) {
+  if (!links_) return;
+  const torch::NoGradGuard no_grad;
+  for (Tensor tensor : tensors) {
+    std::vector<Tensor> sent = {tensor.detach().to(torch::kCPU).contiguous()};
+    links_->exchange([&] { links_->backend->broadcast(sent)->wait(); });
+    tensor.copy_(sent[0]);
+  }
+}
+
+bool Group::any(bool value) {
+  const Tensor count = torch::full({1}, value ? 1 : 0, torch::kLong);
+  sum({count});
+  return count.item<int64_t>() > 0;
+}
+
+void Group::fail(const std::string& why) {
+  if (!links_) return;
+  links_->watch->fail(why);
+  links_.reset();
+}
+
+}  // namespace vtr::dist

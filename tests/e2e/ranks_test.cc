@@ -1,0 +1,118 @@
+// The program as several processes of one job.
+#include "support/program.h"
+
+#include "vtr/core/files.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+
+namespace vtr::test {
+namespace {
+
+class Ranks : public testing::Test {
+ protected:
+  TempDir dir;
+  std::string config = write_tiny_experiment(dir, 24, 8);
+  std::vector<std::string> train(const std::string& run, std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments = {
+        "train",        "--config",           config,
+        "--run",        (dir / run).string(), "train.dist_timeout=60",
+        "train.keep=9", "data.workers=1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  }
+  std::vector<double> losses(const std::string& run) const {
+    std::vector<double> result;
+    for (const auto& loss : losses_of(dir / run)) result.push_back(std::stod(loss));
+    return result;
+  }
+};
+
+void expect_all(const std::vector<Outcome>& outcomes, int code) {
+  for (size_t rank = 0; rank < outcomes.size(); ++rank) {
+    EXPECT_EQ(outcomes[rank].code, code) << "rank " << rank << ": " << outcomes[rank].output;
+  }
+}
+
+void expect_near(const std::vector<double>& got, const std::vector<double>& want, double bound) {
+  ASSERT_EQ(got.size(), want.size());
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_NEAR(got[i], want[i], bound * want[i]) << "step " << i + 1;
+  }
+}
+
+// 1e-5 relative after 30 updates: sums over ranks in another order than over a batch.
+TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
+  const std::vector<std::string> settings = {"train.max_steps=30", "model.head.dropout=0"};
+  ASSERT_EQ(run_program(train("one", settings)).code, 0);
+  const auto want = losses("one");
+  ASSERT_EQ(want.size(), 30U);
+  for (const int64_t ranks : {2, 4}) {
+    const std::string name = std::to_string(ranks);
+    expect_all(run_ranks(ranks, train(name, settings)), 0);
+    expect_near(losses(name), want, 1e-5);
+  }
+  auto cut = settings;
+  cut.insert(cut.end(), {"train.micro_batch=2", "train.checkpoint_activations=blocks"});
+  expect_all(run_ranks(2, train("cut", cut)), 0);
+  expect_near(losses("cut"), want, 1e-5);
+}
+
+TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
+  const std::vector<std::string> settings = {"train.max_steps=5000", "train.checkpoint_every=4"};
+  const auto start = std::chrono::steady_clock::now();
+  const auto struck =
+      run_ranks(4, train("run", settings), Strike{2, SIGKILL, dir / "run/metrics.jsonl", 10});
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  EXPECT_LT(seconds.count(), 50);
+  for (const size_t rank : {0, 1, 3}) {
+    EXPECT_EQ(struck[rank].code, 1) << struck[rank].output;
+    EXPECT_NE(struck[rank].output.find("rank 2 ("), std::string::npos) << struck[rank].output;
+  }
+  const auto before = losses("run");
+  for (const int64_t ranks : {1, 2}) {
+    const std::string steps = std::to_string(before.size() + 4 * static_cast<size_t>(ranks));
+    const auto arguments = train("run", {"train.max_steps=" + steps, "--resume"});
+    expect_all(ranks == 1 ? std::vector{run_program(arguments)} : run_ranks(ranks, arguments), 0);
+    EXPECT_EQ(losses("run").size(), std::stoul(steps));
+  }
+}
+
+TEST_F(Ranks, OneThatHangsEndsTheOthersWithItsName) {
+  const auto struck = run_ranks(2, train("run", {"train.max_steps=5000"}),
+                                Strike{0, SIGSTOP, dir / "run/metrics.jsonl", 3});
+  EXPECT_EQ(struck[1].code, 1) << struck[1].output;
+  EXPECT_NE(struck[1].output.find("rank 0 ("), std::string::npos) << struck[1].output;
+}
+
+TEST_F(Ranks, SigtermToOneSavesAndStopsAll) {
+  const auto stopped = run_ranks(2, train("run", {"train.max_steps=5000"}),
+                                 Strike{1, SIGTERM, dir / "run/metrics.jsonl", 3});
+  expect_all(stopped, 143);
+  EXPECT_NE(stopped[0].output.find("stopped and saved"), std::string::npos) << stopped[0].output;
+  EXPECT_EQ(stopped[1].output, "") << "the others only warn";
+  EXPECT_TRUE(fs::exists(dir / "run/checkpoints"));
+}
+
+TEST_F(Ranks, AFaultOfOneIsToldByAll) {
+  fs::resize_file(dir / "data/videos/all/video3.mp4", 100);
+  const auto outcomes = run_ranks(2, train("run", {"train.max_steps=20"}));
+  expect_all(outcomes, 1);
+  for (const auto& outcome : outcomes) {
+    EXPECT_NE(outcome.output.find("video3.mp4"), std::string::npos) << outcome.output;
+  }
+}
+
+TEST_F(Ranks, ABatchThatDoesNotDivideIsRefused) {
+  const auto outcomes = run_ranks(3, train("run"));
+  expect_all(outcomes, 1);
+  EXPECT_NE(outcomes[0].output.find("train.batch: 8 pairs do not divide by 3 processes"),
+            std::string::npos)
+      << outcomes[0].output;
+  EXPECT_FALSE(fs::exists(dir / "run"));
+}
+
+}  // namespace
+}  // namespace vtr::test

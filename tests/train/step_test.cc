@@ -1,0 +1,221 @@
+#include "step.h"
+
+#include "support/error_of.h"
+#include "support/peak_memory.h"
+#include "support/ranks.h"
+#include "support/tensor_near.h"
+#include "support/tiny_retriever.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+namespace vtr::train {
+namespace {
+
+using test::tensor_near;
+
+constexpr int64_t kPairs = 8;
+constexpr int64_t kSeed = 5;
+
+TrainOptions with_micro_batch(int64_t pairs) {
+  TrainOptions options;
+  options.batch = kPairs;
+  options.micro_batch = pairs;
+  return options;
+}
+
+std::shared_ptr<models::Retriever> model_with(const std::string& head,
+                                              const std::string& more = "{}") {
+  auto options = models::heads().find(head).schema.resolve(YAML::Load(more), "model.head");
+  if (options["batch_norm"]) options["batch_norm"] = false;
+  return test::tiny_retriever({head, options}, test::tiny_clip_options());
+}
+
+std::vector<Tensor> gradients_of(models::Retriever& model) {
+  std::vector<Tensor> result;
+  for (auto& item : model.named_parameters()) {
+    const Tensor& gradient = item.value().grad();
+    result.push_back(gradient.defined() ? gradient.clone() : torch::zeros_like(item.value()));
+    item.value().mutable_grad().reset();
+  }
+  return result;
+}
+
+struct Result {
+  double loss;
+  std::vector<Tensor> gradients;
+};
+
+Result step(models::Retriever& model, const TrainOptions& options, const data::Batch& batch,
+            double factor = 1) {
+  dist::Group alone;
+  Step step(model, options, alone);
+  torch::manual_seed(kSeed);
+  const double loss = step.backward(batch, factor).item<double>();
+  return {loss, gradients_of(model)};
+}
+
+// As the definition has it: all states with their graphs, drawn micro-batch by micro-batch, one
+// loss, one way back.
+Result reference(models::Retriever& model, const TrainOptions& options, const data::Batch& batch) {
+  torch::manual_seed(kSeed);
+  auto& head = model.head();
+  std::vector<models::State> texts, videos;
+  const int64_t size = options.micro_batch > 0 ? options.micro_batch : options.batch;
+  for (int64_t i = 0; i < options.batch; i += size) {
+    const auto rows = [&](const Tensor& x) { return x.slice(0, i, i + size); };
+    texts.push_back(head.text(
+        model.encode_text(rows(batch.text.ids), rows(batch.text.mask), "fp32", head.wants())));
+    videos.push_back(head.video(model.encode_video(rows(batch.video.pixels), rows(batch.video.mask),
+                                                   rows(batch.video.times), "fp32", head.wants())));
+  }
+  const models::TextState text = models::State::cat(texts);
+  const models::VideoState video = models::State::cat(videos);
+  const auto duplicates =
+      batch.video_index.unsqueeze(0).eq(batch.video_index.unsqueeze(1)).fill_diagonal_(false);
+  Tensor loss = losses::make_loss(options.loss)(
+      {head.score(text, video), model.encoders().logit_scale(), duplicates});
+  if (const Tensor more = head.penalty(text, video); more.defined()) loss = loss + more;
+  loss.backward();
+  return {loss.item<double>(), gradients_of(model)};
+}
+
+void expect_equal(models::Retriever& model, const Result& got, const Result& want, double bound) {
+  EXPECT_NEAR(got.loss, want.loss, bound * std::abs(want.loss));
+  for (size_t i = 0; i < want.gradients.size(); ++i) {
+    const double largest = want.gradients[i].abs().max().item<double>();
+    // 1e-6: a bias before a softmax has a gradient of rounding only.
+    EXPECT_TRUE(tensor_near(got.gradients[i], want.gradients[i], bound * largest + 1e-6))
+        << model.named_parameters()[i].key();
+  }
+}
+
+class StepOf : public testing::TestWithParam<std::string> {};
+
+// 1e-5 relative: the same sums in another order, in float32. What is random in the states (dropout
+// of a frame transformer) is drawn for a micro-batch, and drawn alike both times.
+TEST_P(StepOf, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
+  const auto model = model_with(GetParam());
+  const auto batch = test::tiny_training_batch(kPairs);
+  for (const int64_t pairs : {0, 2, 8}) {
+    const auto options = with_micro_batch(pairs);
+    SCOPED_TRACE(pairs);
+    expect_equal(*model, step(*model, options, batch), reference(*model, options, batch), 1e-5);
+  }
+}
+
+data::Batch rows_of(const data::Batch& batch, int64_t begin, int64_t end) {
+  const auto rows = [&](const Tensor& x) { return x.slice(0, begin, end); };
+  return {{rows(batch.text.ids), rows(batch.text.mask)},
+          {rows(batch.video.pixels), rows(batch.video.mask), rows(batch.video.times)},
+          rows(batch.video_index),
+          rows(batch.caption_index)};
+}
+
+// The parts of a batch on several ranks, cut once more or not. The first and the last pair, of one
+// video, are on different ranks.
+TEST_P(StepOf, RanksGiveTheGradientsOfOneProcess) {
+  constexpr int64_t kRanks = 2;
+  const auto batch = test::tiny_training_batch(kPairs);
+  std::vector<std::shared_ptr<models::Retriever>> models;
+  for (int64_t rank = 0; rank <= kRanks; ++rank) {
+    models.push_back(model_with(GetParam()));
+    models.back()->eval();  // nothing random: the ranks of this test share their generator
+  }
+  const Result want = reference(*models.back(), with_micro_batch(0), batch);
+  for (const int64_t pairs : {0, 2}) {
+    SCOPED_TRACE(pairs);
+    test::run_ranks(kRanks, [&](dist::Group& group) {
+      auto& model = *models[static_cast<size_t>(group.rank())];
+      const int64_t begin = group.rank() * kPairs / kRanks;
+      Step step(model, with_micro_batch(pairs), group);
+      const Tensor loss = step.backward(rows_of(batch, begin, begin + kPairs / kRanks), 1);
+      expect_equal(model, {loss.item<double>(), gradients_of(model)}, want, 1e-5);
+    });
+  }
+}
+
+// What `score` draws, it draws once for the whole batch, where its states draw nothing themselves.
+TEST(Step, DropoutOfTheScoreIsThatOfTheWholeBatch) {
+  const auto model = model_with("joint", "{dropout: 0.4}");
+  const auto batch = test::tiny_training_batch(kPairs);
+  expect_equal(*model, step(*model, with_micro_batch(2), batch),
+               reference(*model, with_micro_batch(0), batch), 1e-5);
+}
+
+TEST(Step, FactorScalesGradientsAndNotTheLoss) {
+  const auto model = model_with("wti");
+  const auto batch = test::tiny_training_batch(kPairs);
+  auto want = reference(*model, with_micro_batch(2), batch);
+  for (Tensor& gradient : want.gradients) gradient = gradient * 1024;
+  expect_equal(*model, step(*model, with_micro_batch(2), batch, 1024), want, 1e-5);
+}
+
+TEST(Step, RecomputedBlocksGiveTheSameGradientsToTheBit) {
+  const auto batch = test::tiny_training_batch(kPairs);
+  for (const std::string precision : {"fp32", "bf16"}) {
+    auto options = with_micro_batch(0);
+    options.precision = precision;
+    const auto model = model_with("joint");
+    const auto kept = step(*model, options, batch);
+    options.checkpoint_activations = "blocks";
+    const auto again = step(*model, options, batch);
+    EXPECT_EQ(kept.loss, again.loss);
+    for (size_t i = 0; i < kept.gradients.size(); ++i) {
+      EXPECT_TRUE(torch::equal(kept.gradients[i], again.gradients[i]))
+          << precision << " " << model->named_parameters()[i].key();
+    }
+  }
+}
+
+// Encoders whose activations outweigh the rest, as real ones' do: 64 videos of 4 frames of 65
+// tokens.
+TEST(Step, MicroBatchesAndRecomputedBlocksSaveMemory) {
+  auto encoder = test::tiny_clip_options();
+  for (const auto& [name, value] : std::map<std::string, std::string>{
+           {"patch", "4"}, {"vision_width", "48"}, {"vision_layers", "4"}}) {
+    encoder[name] = value;
+  }
+  const auto batch = test::tiny_training_batch(64);
+  const auto peak = [&](int64_t micro_batch, const std::string& checkpoint) {
+    const auto model = test::tiny_retriever({"joint", {}}, encoder);
+    auto options = with_micro_batch(micro_batch);
+    options.batch = 64;
+    options.checkpoint_activations = checkpoint;
+    const test::PeakMemory memory;
+    step(*model, options, batch);
+    return static_cast<double>(memory.bytes());
+  };
+  const double whole = peak(0, "none"), cut = peak(8, "none"), again = peak(0, "blocks");
+  RecordProperty("whole", std::to_string(whole));
+  RecordProperty("cut", std::to_string(cut));
+  RecordProperty("again", std::to_string(again));
+  EXPECT_LT(cut, whole / 3);
+  EXPECT_LT(again, whole / 2);
+}
+
+TEST(Step, WhatDoesNotGoTogetherIsRefused) {
+  const auto refuse = [](const char* options, const std::string& part) {
+    test::expect_error([&] { config::read<TrainOptions>(YAML::Load(options), "train"); }, part);
+  };
+  refuse("{batch: 1}", "train.batch: a pair alone");
+  refuse("{batch: 8, micro_batch: 16}", "train.micro_batch: 16 is more than the 8 pairs");
+  refuse("{batch: 8, micro_batch: 3}", "train.micro_batch: 3 does not divide the 8 pairs");
+  const auto model =
+      test::tiny_retriever({"gated", YAML::Load("{batch_norm: true}")}, test::tiny_clip_options());
+  test::expect_error([&] { step(*model, with_micro_batch(2), {}); },
+                     "train.micro_batch: this head normalises over the whole batch");
+}
+
+TEST(Step, AModelThatCannotLearnIsRefused) {
+  const auto model = model_with("mean_pool");
+  for (auto& parameter : model->parameters()) parameter.set_requires_grad(false);
+  const auto batch = test::tiny_training_batch(kPairs);
+  test::expect_error([&] { step(*model, with_micro_batch(2), batch); }, "nothing to train");
+}
+
+INSTANTIATE_TEST_SUITE_P(Head, StepOf, testing::ValuesIn(models::heads().names()),
+                         [](const auto& name) { return name.param; });
+
+}  // namespace
+}  // namespace vtr::train
