@@ -90,9 +90,8 @@ struct TrainOptions {
   }
   void check(const std::string& path) const {
     VTR_CHECK(logit_scale_min <= logit_scale_max,
-              "{0}.logit_scale_min: {1} is above the {2} of "
-              "{0}.logit_scale_max",
-              path, logit_scale_min, logit_scale_max);
+              "{0}.logit_scale_min: {1} is above the {2} of {0}.logit_scale_max", path,
+              logit_scale_min, logit_scale_max);
   }
 };
 
