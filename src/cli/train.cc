@@ -26,8 +26,8 @@ struct Flags : ConfigFlags {
   bool resume = false, overwrite = false;
 };
 
-// A resumed run must be the same run: what may differ is how long and where it runs, and where the
-// data lies, whose digests are compared.
+// A resumed run must be the same run: what may differ is how long and where it runs, what ends it,
+// and where the data lies, whose digests are compared.
 void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](Experiment e) {
     const Experiment defaults;
@@ -39,8 +39,8 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = e.train.log_every = 0;
     e.train.patience = e.train.max_skips = 0;
-    e.train.non_finite = defaults.train.non_finite;
     e.train.divergence = 0;
+    e.train.non_finite = defaults.train.non_finite;
     e.eval = defaults.eval;
     return config::write(e);
   };
