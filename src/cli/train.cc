@@ -35,6 +35,8 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.data.verify = defaults.data.verify;
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = 0;
+    e.train.micro_batch = e.train.dist_timeout = 0;
+    e.train.checkpoint_activations = defaults.train.checkpoint_activations;
     e.eval = defaults.eval;
     return config::write(e);
   };
@@ -80,7 +82,12 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   const auto train_split = data::read_split(experiment.data, data::Split::train, seed);
   const auto val_split = data::read_split(experiment.data, data::Split::val, seed);
   if (found) check_validation(flags.run, val_split);
-  const auto model = build_model(experiment, /*load_weights=*/!found);
+  auto here = experiment;  // each process of a machine on a GPU of its own
+  const bool numbered = experiment.device.starts_with("cuda:");
+  if (group.size() > 1 && !numbered && models::open_device(experiment.device).is_cuda()) {
+    here.device = fmt::format("cuda:{}", group.local_rank());
+  }
+  const auto model = build_model(here, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,

@@ -1,5 +1,6 @@
 #include "vtr/train/trainer.h"
 
+#include "memory.h"
 #include "optimizer.h"
 #include "step.h"
 
@@ -105,12 +106,18 @@ Outcome Trainer::Impl::loop() {
   }
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
+  const auto& loading = parts.encoding.loader;
+  log::info(
+      "[train] memory, {}",
+      describe(expected_memory(parts.encoding.model, optimizer.state(), options, parts.group.size(),
+                               {.frames = loading.video.frames, .words = loading.max_words})));
   if (state.step >= total) return Outcome::finished;
   if (writes()) {
     metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
     validations = std::make_unique<report::MetricsLog>(run / "validation.jsonl", state.step);
   }
   const StopSignals signals;
+  bool measured = false;
   auto settings = parts.encoding.loader;
   settings.rank = parts.group.rank();
   settings.world = parts.group.size();
@@ -126,6 +133,11 @@ Outcome Trainer::Impl::loop() {
     const auto batch = loader.next();
     const double wait = loader.waited() - waited;
     auto record = step(batch);
+    if (!measured) {
+      measured = true;
+      log::info("[train] memory after a step: {} MB at most",
+                megabytes(peak_memory(parts.encoding.model.device())));
+    }
     record.emplace_back("data_wait", wait);
     record.emplace_back("skipped", train.skipped + loader.skipped());
     if (metrics) metrics->add(record);
@@ -256,16 +268,17 @@ double Trainer::Impl::clip() {
 
 // Evaluates on the validation split; true when this is the best so far.
 bool Trainer::Impl::validate() {
-  if (parts.val.videos.empty() || !writes()) return false;
+  if (parts.val.videos.empty()) return false;
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
-                                     val_features ? &*val_features : nullptr);
-  validations->add({{"step", state.step},
-                    {"queries", result.t2v.queries},
-                    {"skipped", result.skipped},
-                    {"t2v R@1", result.t2v.r1},
-                    {"t2v R@5", result.t2v.r5},
-                    {"t2v MnR", result.t2v.mnr},
-                    {"v2t R@1", result.v2t.r1}});
+                                     val_features ? &*val_features : nullptr, &parts.group);
+  if (validations)
+    validations->add({{"step", state.step},
+                      {"queries", result.t2v.queries},
+                      {"skipped", result.skipped},
+                      {"t2v R@1", result.t2v.r1},
+                      {"t2v R@5", result.t2v.r5},
+                      {"t2v MnR", result.t2v.mnr},
+                      {"v2t R@1", result.v2t.r1}});
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries, {} skipped)",
             state.step, result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries,
             result.skipped);

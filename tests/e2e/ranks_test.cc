@@ -60,6 +60,18 @@ TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
   expect_near(losses("cut"), want, 1e-5);
 }
 
+// Each rank encodes and scores its part of the validation split, whose videos are batches of one.
+TEST_F(Ranks, ValidationIsThatOfOneProcess) {
+  const std::vector<std::string> settings = {"train.max_steps=6", "train.eval_every=3",
+                                             "model.head.dropout=0", "data.val_fraction=0.4",
+                                             "eval.batch=1"};
+  ASSERT_EQ(run_program(train("one", settings)).code, 0);
+  expect_all(run_ranks(2, train("two", settings)), 0);
+  EXPECT_EQ(read_file(dir / "one/validation.jsonl"), read_file(dir / "two/validation.jsonl"));
+  EXPECT_EQ(fs::read_symlink(dir / "one/checkpoints/best"),
+            fs::read_symlink(dir / "two/checkpoints/best"));
+}
+
 TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
   const std::vector<std::string> settings = {"train.max_steps=5000", "train.checkpoint_every=4"};
   const auto start = std::chrono::steady_clock::now();
