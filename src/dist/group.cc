@@ -3,7 +3,6 @@
 #include "watch.h"
 
 #include "vtr/core/error.h"
-#include "vtr/core/log.h"
 
 #define USE_C10D_GLOO  // as the wheel's LibTorch is built
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>

@@ -36,10 +36,10 @@ Queries collect_queries(const data::Manifest& manifest, const std::vector<int64_
 // them, so that videos come together in batches as they do for one process alone.
 struct Share {
   Share(int64_t items, int64_t step, const dist::Group& group) {
-    const int64_t steps = (items + step - 1) / step, ranks = group.size();
-    if (steps < ranks) step = 1;
+    if (items < step * group.size()) step = 1;
+    const int64_t steps = (items + step - 1) / step;
     const auto at = [&](int64_t rank) {
-      return std::min(items, (items + step - 1) / step * rank / ranks * step);
+      return std::min(items, steps * rank / group.size() * step);
     };
     begin = at(group.rank());
     end = at(group.rank() + 1);

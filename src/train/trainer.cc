@@ -78,6 +78,7 @@ struct Trainer::Impl {
   void checkpoint(bool best);
   void count_steps();
   void check_batch() const;
+  void announce() const;
   bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   int64_t cadence(int64_t every) const { return every > 0 ? every : steps_per_epoch; }
@@ -104,13 +105,7 @@ Outcome Trainer::Impl::loop() {
     pass.read(&*features);
     log::info("[train] {}", features->describe());
   }
-  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
-            optimizer.size(), frozen);
-  const auto& loading = parts.encoding.loader;
-  log::info(
-      "[train] memory, {}",
-      describe(expected_memory(parts.encoding.model, optimizer.state(), options, parts.group.size(),
-                               {.frames = loading.video.frames, .words = loading.max_words})));
+  announce();
   if (state.step >= total) return Outcome::finished;
   if (writes()) {
     metrics = std::make_unique<report::MetricsLog>(run / "metrics.jsonl", state.step);
@@ -152,6 +147,16 @@ Outcome Trainer::Impl::loop() {
   if (state.step >= total) return Outcome::finished;
   if (saved != state.step) checkpoint(false);
   return Outcome::stopped;
+}
+
+void Trainer::Impl::announce() const {
+  const auto& loader = parts.encoding.loader;
+  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
+            optimizer.size(), frozen);
+  log::info(
+      "[train] memory, {}",
+      describe(expected_memory(parts.encoding.model, optimizer.state(), options, parts.group.size(),
+                               {.frames = loader.video.frames, .words = loader.max_words})));
 }
 
 void Trainer::Impl::count_steps() {
