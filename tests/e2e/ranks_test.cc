@@ -60,6 +60,23 @@ TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
   expect_near(losses("cut"), want, 1e-5);
 }
 
+TEST_F(Ranks, ResumedByOtherNumbersOfProcessesIsOneCurve) {
+  // Rates that do not depend on how many steps there will be.
+  const std::vector<std::string> settings = {"model.head.dropout=0", "train.schedule=constant",
+                                             "train.warmup=0"};
+  const auto until = [&](const std::string& run, int64_t steps) {
+    auto arguments = settings;
+    arguments.push_back("train.max_steps=" + std::to_string(steps));
+    if (run == "run") arguments.push_back("--resume");
+    return train(run, arguments);
+  };
+  ASSERT_EQ(run_program(until("one", 18)).code, 0);
+  expect_all(run_ranks(2, until("run", 6)), 0);
+  expect_all(run_ranks(4, until("run", 12)), 0);
+  ASSERT_EQ(run_program(until("run", 18)).code, 0);
+  expect_near(losses("run"), losses("one"), 1e-5);
+}
+
 // Each rank encodes and scores its part of the validation split, whose videos are batches of one.
 TEST_F(Ranks, ValidationIsThatOfOneProcess) {
   const std::vector<std::string> settings = {"train.max_steps=6", "train.eval_every=3",
