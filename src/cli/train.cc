@@ -41,6 +41,8 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.train.patience = e.train.max_skips = 0;
     e.train.divergence = 0;
     e.train.non_finite = defaults.train.non_finite;
+    e.train.micro_batch = e.train.dist_timeout = 0;
+    e.train.checkpoint_activations = defaults.train.checkpoint_activations;
     e.eval = defaults.eval;
     return config::write(e);
   };
@@ -81,7 +83,12 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
                                   static_cast<uint64_t>(experiment.train.seed));
   const auto &train_split = splits.train, &val_split = splits.val;
   if (found) check_splits(flags.run, splits);
-  const auto model = build_model(experiment, /*load_weights=*/!found);
+  auto here = experiment;  // each process of a machine on a GPU of its own
+  const bool numbered = experiment.device.starts_with("cuda:");
+  if (group.size() > 1 && !numbered && models::open_device(experiment.device).is_cuda()) {
+    here.device = fmt::format("cuda:{}", group.local_rank());
+  }
+  const auto model = build_model(here, /*load_weights=*/!found);
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),

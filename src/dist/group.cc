@@ -3,7 +3,6 @@
 #include "watch.h"
 
 #include "vtr/core/error.h"
-#include "vtr/core/log.h"
 
 #define USE_C10D_GLOO  // as the wheel's LibTorch is built
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -197,6 +196,22 @@ Tensor Group::gather(const Tensor& x) {
   std::vector<std::vector<Tensor>> parts = {all.chunk(size())};
   links_->exchange([&] { links_->backend->allgather(parts, own)->wait(); });
   return all.to(x.device());
+}
+
+Tensor Group::gather_rows(const Tensor& x) {
+  if (!links_) return x.detach();
+  const Tensor rows = gather(torch::full({1}, x.size(0), torch::kLong));
+  const int64_t most = rows.max().item<int64_t>();
+  std::vector<int64_t> shape = x.sizes().vec();
+  shape.front() = most;
+  Tensor padded = torch::zeros(shape, x.options().requires_grad(false));
+  padded.narrow(0, 0, x.size(0)).copy_(x.detach());
+  const Tensor all = gather(padded);
+  std::vector<Tensor> parts;
+  for (int64_t rank = 0; rank < size(); ++rank) {
+    parts.push_back(all.narrow(0, rank * most, rows[rank].item<int64_t>()));
+  }
+  return torch::cat(parts);
 }
 
 // One bucket is put together while the one before it is on its way.

@@ -25,44 +25,79 @@ Queries collect_queries(const data::Manifest& manifest) {
   return queries;
 }
 
-// The states of `items` kept features, a block at a time: `part` gives those of some indices.
+// This rank's part of some items. It begins at a multiple of `step` where there are enough of
+// them, so that videos come together in batches as they do for one process alone.
+struct Share {
+  Share(int64_t items, int64_t step, const dist::Group& group) {
+    if (items < step * group.size()) step = 1;
+    const int64_t steps = (items + step - 1) / step;
+    const auto at = [&](int64_t rank) {
+      return std::min(items, steps * rank / group.size() * step);
+    };
+    begin = at(group.rank());
+    end = at(group.rank() + 1);
+  }
+  int64_t begin, end;
+};
+
+models::State gathered(const models::State& own, dist::Group& group) {
+  models::State::Items items;
+  for (const auto& [name, tensor] : own.items())
+    items.emplace_back(name, group.gather_rows(tensor));
+  return items;
+}
+
+// The states of some kept features, a block at a time: `part` gives those of some indices.
 template <class Part>
-models::State in_blocks(int64_t items, Part part) {
+models::State in_blocks(const Share& share, Part part) {
   constexpr int64_t kBlock = 256;
   std::vector<models::State> parts;
-  for (int64_t i = 0; i < items; i += kBlock) {
-    parts.push_back(part(torch::arange(i, std::min(items, i + kBlock), torch::kLong)));
+  for (int64_t i = share.begin; i < share.end; i += kBlock) {
+    parts.push_back(part(torch::arange(i, std::min(share.end, i + kBlock), torch::kLong)));
   }
   return models::State::cat(parts);
 }
 
+// Of all videos that can be read, made by all ranks.
 models::VideoState video_states(const Encoding& encoding, const data::Manifest& manifest,
-                                const Features* features, std::vector<int64_t>& skipped) {
+                                const Features* features, std::vector<int64_t>& skipped,
+                                dist::Group& group) {
   auto& model = encoding.model;
   if (features) {
     skipped = features->skipped();
-    return in_blocks(features->video_count(), [&](const Tensor& index) {
-      return model.head().video(models::to(features->videos(index), model.device()));
-    });
+    const Share share(features->video_count(), 1, group);
+    return gathered(
+        in_blocks(share,
+                  [&](const Tensor& index) {
+                    return model.head().video(models::to(features->videos(index), model.device()));
+                  }),
+        group);
   }
+  const Share share(std::ssize(manifest.videos), encoding.batch, group);
+  data::Manifest own = manifest;
+  own.videos = {manifest.videos.begin() + share.begin, manifest.videos.begin() + share.end};
   std::vector<models::State> parts;
-  skipped = encode_videos(
-      encoding, manifest, model.head().wants(),
-      [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); });
+  const Tensor broken = torch::tensor(encode_videos(
+      encoding, own, model.head().wants(),
+      [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); }));
+  const Tensor all = group.gather_rows(broken.to(torch::kLong) + share.begin);
+  skipped = {all.const_data_ptr<int64_t>(), all.const_data_ptr<int64_t>() + all.numel()};
   VTR_CHECK(!parts.empty(), "{}: no video can be read", manifest.name);
-  return models::State::cat(parts);
+  return gathered(models::State::cat(parts), group);
 }
 
+// Of this rank's part of the captions.
 models::TextState text_states(const Encoding& encoding, const std::vector<std::string>& captions,
-                              const Features* features) {
+                              const Features* features, const Share& share) {
   auto& model = encoding.model;
   if (features && features->has_texts()) {
-    return in_blocks(features->text_count(), [&](const Tensor& index) {
+    return in_blocks(share, [&](const Tensor& index) {
       return model.head().text(models::to(features->texts(index, /*padded=*/true), model.device()));
     });
   }
   std::vector<models::State> parts;
-  encode_texts(encoding, captions, model.head().wants(),
+  const std::vector<std::string> own(captions.begin() + share.begin, captions.begin() + share.end);
+  encode_texts(encoding, own, model.head().wants(),
                [&](const auto& some) { parts.push_back(model.head().text(some)); });
   return models::State::cat(parts);
 }
@@ -70,19 +105,22 @@ models::TextState text_states(const Encoding& encoding, const std::vector<std::s
 }  // namespace
 
 Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
-                    const Features* features) {
+                    const Features* features, dist::Group* ranks) {
+  dist::Group alone;
+  auto& group = ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
   const auto start = std::chrono::steady_clock::now();
   const torch::NoGradGuard no_grad;
   auto& model = encoding.model;
   const bool was_training = model.is_training();
   model.eval();
   std::vector<int64_t> skipped;
-  const auto videos = video_states(encoding, manifest, features, skipped);
+  const auto videos = video_states(encoding, manifest, features, skipped, group);
   const auto readable = without(manifest, skipped);
   const Queries queries = collect_queries(readable);
-  const auto texts = text_states(encoding, queries.captions, features);
-  const Tensor sim =
-      models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb});
+  const Share share(std::ssize(queries.captions), kTextBatch, group);
+  const auto texts = text_states(encoding, queries.captions, features, share);
+  const Tensor sim = group.gather_rows(
+      models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb}));
   model.train(was_training);
 
   const Tensor target = torch::tensor(queries.target);

@@ -183,6 +183,7 @@ void Recorder::dump(const Figures& figures, const Pending& pending) {
 }
 
 void Recorder::add_validation(const report::Record& record) {
+  if (!files_) return;
   files_->validations.add(record);
   add_scalars(files_->events, "val/", record);
 }

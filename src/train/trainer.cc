@@ -3,6 +3,7 @@
 #include "ema.h"
 #include "groups.h"
 #include "guard.h"
+#include "memory.h"
 #include "optimizer.h"
 #include "recorder.h"
 #include "saver.h"
@@ -71,7 +72,6 @@ struct Trainer::Impl {
     check_batch();
     if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
-    impatient = patience_ends();
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
   }
@@ -91,15 +91,15 @@ struct Trainer::Impl {
   void open_features();
   void encode_features();
   bool validate();
-  bool evaluate();
   void checkpoint(bool best);
   void count_steps();
   void check_batch() const;
+  void announce() const;
   bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   bool due(int64_t every) const { return state.step % (every > 0 ? every : steps_per_epoch) == 0; }
-  bool patience_ends() const { return options.patience > 0 && state.worse >= options.patience; }
-  bool over() const { return state.step >= total || impatient; }
+  bool patient() const { return options.patience == 0 || state.worse < options.patience; }
+  bool over() const { return state.step >= total || !patient(); }
 
   Parts parts;
   data::Manifest train;  // without the videos that have no features
@@ -114,8 +114,7 @@ struct Trainer::Impl {
   Saver saver;
   int64_t steps_per_epoch = 0, total = 0;
   Schedule schedule;
-  bool impatient = false;  // train.patience is at its end, on every rank
-  int64_t saved = 0;       // the step of the last checkpoint
+  int64_t saved = 0;                                     // the step of the last checkpoint
   std::optional<eval::Features> features, val_features;  // of frozen towers
   std::optional<Recorder> recorder;
 };
@@ -126,6 +125,7 @@ Outcome Trainer::Impl::loop() {
   announce();
   if (over()) return Outcome::finished;
   const StopSignals signals;
+  const int64_t first = state.step;
   auto settings = parts.encoding.loader;
   settings.rank = parts.group.rank();
   settings.world = parts.group.size();
@@ -137,6 +137,10 @@ Outcome Trainer::Impl::loop() {
   parts.group.broadcast(parts.encoding.model.parameters());
   while (!over() && !parts.group.any(stop_signal != 0)) {
     step(loader.next());
+    if (state.step == first + 1) {
+      log::info("[train] memory after a step: {} MB at most",
+                megabytes(peak_memory(parts.encoding.model.device())));
+    }
     saver.check();
     const bool last = state.step == total;
     const bool look = last || due(options.eval_every);
@@ -150,13 +154,6 @@ Outcome Trainer::Impl::loop() {
   return finish(loader);
 }
 
-void Trainer::Impl::announce() const {
-  if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
-  if (features) log::info("[train] {}", features->describe());
-  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
-            optimizer.size(), frozen);
-}
-
 Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
   if (saved != state.step) {  // stopped in between
     read(loader);
@@ -166,9 +163,21 @@ Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
   recorder->finish();
   if (const int64_t skipped = std::ssize(train.skipped) + loader.skipped(); skipped > 0)
     log::warn("[train] {} videos were skipped", skipped);
-  if (impatient) log::info("[train] {} validations without a better one: it ends", state.worse);
+  if (!patient()) log::info("[train] {} validations without a better one: it ends", state.worse);
   if (over()) return Outcome::finished;
   return stop_signal == SIGINT ? Outcome::interrupted : Outcome::terminated;
+}
+
+void Trainer::Impl::announce() const {
+  const auto& loader = parts.encoding.loader;
+  if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
+  if (features) log::info("[train] {}", features->describe());
+  log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
+            optimizer.size(), frozen);
+  log::info(
+      "[train] memory, {}",
+      describe(expected_memory(parts.encoding.model, optimizer.state(), options, parts.group.size(),
+                               {.frames = loader.video.frames, .words = loader.max_words})));
 }
 
 void Trainer::Impl::count_steps() {
@@ -280,18 +289,12 @@ void Trainer::Impl::read(const data::TrainLoader& loader) {
   for (const auto& figures : recorder->read(loader.waited(), skipped)) guard.check(figures);
 }
 
-// Evaluates on the validation split, on the rank that writes; true when this is the best so far.
+// Evaluates on the validation split, with all ranks; true when this is the best so far.
 bool Trainer::Impl::validate() {
   if (parts.val.videos.empty()) return false;
-  const bool best = writes() && evaluate();
-  impatient = parts.group.any(patience_ends());
-  return best;
-}
-
-bool Trainer::Impl::evaluate() {
   const Ema::InUse average(ema);
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
-                                     val_features ? &*val_features : nullptr);
+                                     val_features ? &*val_features : nullptr, &parts.group);
   recorder->add_validation({{"step", state.step},
                             {"queries", result.t2v.queries},
                             {"skipped", result.skipped},

@@ -21,6 +21,14 @@ TEST(Group, GathersInTheOrderOfRanksAndWithoutHistory) {
   });
 }
 
+TEST(Group, GathersOtherNumbersOfRows) {
+  test::run_ranks(3, [](Group& group) {
+    const Tensor own = torch::full({group.rank(), 2}, static_cast<double>(group.rank()));
+    const Tensor want = torch::tensor({1.0F, 2.0F, 2.0F}).unsqueeze(1).expand({3, 2});
+    EXPECT_TRUE(torch::equal(group.gather_rows(own), want)) << "rank 0 has none";
+  });
+}
+
 // More than one bucket, the last of a tensor alone, and one that is no contiguous block.
 TEST(Group, SumsInPlaceTheSameOnAllRanks) {
   std::vector<Tensor> summed(2);

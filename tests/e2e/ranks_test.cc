@@ -60,6 +60,35 @@ TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
   expect_near(losses("cut"), want, 1e-5);
 }
 
+TEST_F(Ranks, ResumedByOtherNumbersOfProcessesIsOneCurve) {
+  // Rates that do not depend on how many steps there will be.
+  const std::vector<std::string> settings = {"model.head.dropout=0", "train.schedule=constant",
+                                             "train.warmup=0"};
+  const auto until = [&](const std::string& run, int64_t steps) {
+    auto arguments = settings;
+    arguments.push_back("train.max_steps=" + std::to_string(steps));
+    if (run == "run") arguments.push_back("--resume");
+    return train(run, arguments);
+  };
+  ASSERT_EQ(run_program(until("one", 18)).code, 0);
+  expect_all(run_ranks(2, until("run", 6)), 0);
+  expect_all(run_ranks(4, until("run", 12)), 0);
+  ASSERT_EQ(run_program(until("run", 18)).code, 0);
+  expect_near(losses("run"), losses("one"), 1e-5);
+}
+
+// Each rank encodes and scores its part of the validation split, whose videos are batches of one.
+TEST_F(Ranks, ValidationIsThatOfOneProcess) {
+  const std::vector<std::string> settings = {"train.max_steps=6", "train.eval_every=3",
+                                             "model.head.dropout=0", "data.val_fraction=0.4",
+                                             "eval.batch=1"};
+  ASSERT_EQ(run_program(train("one", settings)).code, 0);
+  expect_all(run_ranks(2, train("two", settings)), 0);
+  EXPECT_EQ(read_file(dir / "one/validation.jsonl"), read_file(dir / "two/validation.jsonl"));
+  EXPECT_EQ(fs::read_symlink(dir / "one/checkpoints/best"),
+            fs::read_symlink(dir / "two/checkpoints/best"));
+}
+
 TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
   const std::vector<std::string> settings = {"train.max_steps=5000", "train.checkpoint_every=4"};
   const auto start = std::chrono::steady_clock::now();

@@ -27,9 +27,12 @@ class Group {
   ~Group();
   int64_t rank() const { return world_.rank; }
   int64_t size() const { return world_.size; }
+  int64_t local_rank() const { return world_.local_rank; }
 
   // Every rank's x [n, ...], of one shape on all, in the order of ranks: [size * n, ...], detached.
   Tensor gather(const Tensor& x);
+  // The same where ranks may have other numbers of rows: [their sum, ...].
+  Tensor gather_rows(const Tensor& x);
   // Each tensor becomes its sum over the ranks, the same to the bit on all of them.
   void sum(const std::vector<Tensor>& tensors);
   void broadcast(const std::vector<Tensor>& tensors);  // each becomes rank 0's

@@ -1,6 +1,7 @@
 // A model on a split: features of every text and video once, scores in blocks, ranks both ways.
 #pragma once
 
+#include "vtr/dist/group.h"
 #include "vtr/eval/features.h"
 #include "vtr/eval/metrics.h"
 
@@ -30,8 +31,9 @@ struct Evaluation {
 };
 
 // `features`: those of the manifest (its texts', or not), made by encode_split or read from a
-// store; null: everything is encoded here.
+// store; null: everything is encoded here. The ranks of `group` share the work, and each has the
+// whole result; null: this process does it alone.
 Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
-                    const Features* features);
+                    const Features* features, dist::Group* group = nullptr);
 
 }  // namespace vtr::eval

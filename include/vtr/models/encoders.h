@@ -30,6 +30,11 @@ struct EncoderInfo {
   Wanted gives{};          // tokens, patches
 };
 
+// A video and a text of it.
+struct ItemSize {
+  int64_t frames = 0, words = 0;
+};
+
 class Encoders : public torch::nn::Module {
  public:
   virtual EncoderInfo info() const = 0;
@@ -45,6 +50,9 @@ class Encoders : public torch::nn::Module {
   // From now on every block keeps only its input for the way back and runs again there: a fraction
   // of the memory for a third more work. False: there are no blocks that could.
   virtual bool recompute_blocks() { return false; }
+  // About how many bytes the way back keeps of one video and one text; 0: unknown. `half`: under
+  // autocast.
+  virtual int64_t kept_bytes(const ItemSize&, bool /*half*/) { return 0; }
 };
 
 struct EncoderEntry {

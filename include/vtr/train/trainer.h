@@ -21,7 +21,7 @@ struct Parts {
   std::optional<Checkpoint> from;  // to go on from; none: the model as it is
   TrainOptions options;
   int64_t workspace_mb;  // of scoring, in validation
-  dist::Group& group;    // rank 0 validates and writes, and the others wait
+  dist::Group& group;    // all train and validate, rank 0 writes
 };
 
 enum class Outcome { finished, terminated, interrupted };  // by SIGTERM, by SIGINT: after saving

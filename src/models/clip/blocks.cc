@@ -169,6 +169,14 @@ void ClipTransformer::recompute_blocks() {
   for (const auto& block : blocks_) block->recompute = true;
 }
 
+int64_t ClipTransformer::kept_bytes(int64_t tokens, bool half) const {
+  constexpr int64_t kNorms = 2, kRest = 15;  // times the width
+  const int64_t block = 4 * kNorms + (half ? 2 : 4) * kRest;
+  const auto count = static_cast<int64_t>(blocks_.size());
+  const int64_t all = blocks_.front()->recompute ? block + 4 * count : block * count;
+  return tokens * options_.width * all;
+}
+
 Tensor ClipTransformer::forward(Tensor x, int64_t length, bool causal) {
   for (const auto& block : blocks_) x = block->forward(x, length, causal);
   return x;

@@ -3,6 +3,8 @@
 #include "clip/entry.h"
 #include "encoder_entries.h"
 
+#include "vtr/models/towers.h"
+
 #include <torch/torch.h>
 
 #include <cmath>
@@ -63,6 +65,13 @@ bool Clip::recompute_blocks() {
   visual_->transformer().recompute_blocks();
   text_.transformer().recompute_blocks();
   return true;
+}
+
+int64_t Clip::kept_bytes(const ItemSize& item, bool half) {
+  return (trains(*this, Tower::image)
+              ? visual_->transformer().kept_bytes(item.frames * visual_->length(), half)
+              : 0) +
+         (trains(*this, Tower::text) ? text_.transformer().kept_bytes(item.words, half) : 0);
 }
 
 Tensor Clip::seen(const Tensor& mask) const {

@@ -28,6 +28,7 @@ class Clip : public Encoders {
                              const Wanted& wanted) override;
   Tensor logit_scale() override { return logit_scale_; }
   bool recompute_blocks() override;
+  int64_t kept_bytes(const ItemSize& item, bool half) override;
   const ClipOptions& options() const { return options_; }
 
  protected:
