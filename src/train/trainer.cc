@@ -77,7 +77,6 @@ struct Trainer::Impl {
   }
 
   Outcome loop();
-  void announce() const;
   Outcome finish(const data::TrainLoader& loader);
   void step(const data::Batch& batch);
   bool overflowed(const Tensor& skip);
