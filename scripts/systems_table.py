@@ -80,8 +80,8 @@ def train(name, folder, steps, arguments):
     options = [f"model.head.name={head_of(name)}",
                *(f"model.head.{o}={v}" for o, v in HEAD_OPTIONS.get(name, {}).items())]
     return run([arguments.vtr, "train", "--config", "shapes.yaml", "--run", folder, "--overwrite",
-                f"data.root={arguments.data}", f"train.max_steps={steps}", *options,
-                *SYSTEMS[name]])
+                f"data.root={arguments.data}", f"train.max_steps={steps}", "train.log_every=1",
+                *options, *SYSTEMS[name]])
 
 
 def trained(name, arguments):

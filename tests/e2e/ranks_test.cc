@@ -62,8 +62,8 @@ TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
 
 TEST_F(Ranks, ResumedByOtherNumbersOfProcessesIsOneCurve) {
   // Rates that do not depend on how many steps there will be.
-  const std::vector<std::string> settings = {"model.head.dropout=0", "train.schedule=constant",
-                                             "train.warmup=0"};
+  const std::vector<std::string> settings = {"model.head.dropout=0",
+                                             "train.schedule={name: constant, warmup: 0}"};
   const auto until = [&](const std::string& run, int64_t steps) {
     auto arguments = settings;
     arguments.push_back("train.max_steps=" + std::to_string(steps));
