@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""A training step and the encoders alone: vtr beside PyTorch, in one run.
+"""A training step, and the encoders alone: vtr beside PyTorch, in one run.
 
-    scripts/bench_step.py --json bench.json            # build/release/vtr, ViT-B/32, 16 x 12 frames
-    scripts/bench_step.py --losses 50 --batch 4 --frames 2    # the same losses, step after step
+    scripts/bench_step.py --json bench.json        # build/release/vtr, ViT-B/32, 16 x 12 frames
+    scripts/bench_step.py --losses 50 --batch 4 --frames 2 --precisions fp32 bf16
 
-PyTorch's side is transformers' CLIPModel with X-Pool's head, eager: full float32, and bf16 autocast
-over float32 weights, AdamW; both sides start from the same weights and see the same batches. They
-take turns, so that what else the machine does meets both. Needs third_party/requirements-dev.txt.
+PyTorch's side is transformers' CLIPModel with X-Pool's head as published, eager, in float32 and under
+bf16 autocast, with torch.optim.AdamW; the encoders alone under bf16 autocast with
+scaled_dot_product_attention. Both sides start from the same weights and see the same batches, each
+run in a process of its own; they take turns, so that what else the machine does meets both.
+--losses N compares the losses of N steps instead of times. Needs third_party/requirements-dev.txt.
 """
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -19,7 +20,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel
@@ -29,7 +29,8 @@ from make_clip_fixtures import config
 VIT_B_32 = ((768, 12, 12, 224, 32), (512, 12, 8, 77, 49408), 512)
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1) * 255
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1) * 255
-ADAMW = {"lr": 1e-6, "betas": (0.9, 0.98), "eps": 1e-6, "weight_decay": 0.2}
+ADAMW = {"betas": (0.9, 0.98), "eps": 1e-6}
+LR, ENCODER_LR, DECAY = 1e-4, 1e-6, 0.2  # vtr's defaults
 
 
 class XPool(torch.nn.Module):
@@ -55,38 +56,231 @@ class XPool(torch.nn.Module):
         return torch.einsum("nd,mnd->nm", unit(text, dim=-1), unit(pooled, dim=-1))
 
 
-class Trainer:
+class Model:
     def __init__(self, folder, precision):
         self.clip = CLIPModel.from_pretrained(folder)
         self.head = XPool(self.clip.config.projection_dim)
         self.bf16 = precision == "bf16"
-        parameters = [*self.clip.parameters(), *self.head.parameters()]
-        groups = [{"params": [p for p in parameters if p.dim() >= 2]},
-                  {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, **ADAMW)
 
-    def features(self, pixels, ids, mask):
+    def frames(self, pixels):
+        """[n, 3, R, R] uint8 -> [n, D]"""
         with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            frames = self.clip.get_image_features(pixel_values=pixels.flatten(0, 1))
-            text = self.clip.get_text_features(input_ids=ids, attention_mask=mask)
-        frames, text = (getattr(x, "pooler_output", x) for x in (frames, text))
-        return text.float(), frames.float().view(*pixels.shape[:2], -1)
+            x = self.clip.get_image_features(pixel_values=(pixels.float() - MEAN) / STD)
+        return getattr(x, "pooler_output", x).float()
 
-    def step(self, batch):
-        """Seconds of forward, backward, update, and the loss."""
-        times = [time.perf_counter()]
-        pixels = (batch["pixels"].float() - MEAN) / STD
-        sim = self.head(*self.features(pixels, batch["ids"], batch["mask"].long()))
-        logits = sim * self.clip.logit_scale.exp()
-        target = torch.arange(len(sim))
-        loss = (torch.nn.functional.cross_entropy(logits, target) +
-                torch.nn.functional.cross_entropy(logits.t(), target)) / 2
-        times.append(time.perf_counter())
+    def texts(self, ids, mask):
+        """[n, L] -> [n, D]"""
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            x = self.clip.get_text_features(input_ids=ids, attention_mask=mask.long())
+        return getattr(x, "pooler_output", x).float()
+
+    def optimizer(self):
+        groups = []
+        for module, rate in ((self.clip, ENCODER_LR), (self.head, LR)):
+            for matrices in (True, False):
+                groups.append({"params": [p for p in module.parameters()
+                                          if (p.dim() >= 2) == matrices],
+                               "lr": rate, "weight_decay": DECAY if matrices else 0.0})
+        return torch.optim.AdamW(groups, **ADAMW)
+
+    def loss(self, pixels, ids, mask):
+        frames = self.frames(pixels.flatten(0, 1)).view(*pixels.shape[:2], -1)
+        logits = self.head(self.texts(ids, mask), frames) * self.clip.logit_scale.exp()
+        target = torch.arange(len(logits))
+        cross_entropy = torch.nn.functional.cross_entropy
+        return (cross_entropy(logits, target) + cross_entropy(logits.t(), target)) / 2
+
+
+def train(model, batches, steps):
+    """Seconds of every step and of its parts, and the losses."""
+    optimizer = model.optimizer()
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    result = {name: [] for name in ("step", "forward", "backward", "optimiser", "losses")}
+    for i in range(steps):
+        at = [time.perf_counter()]
+        optimizer.zero_grad()
+        loss = model.loss(*(batches[x][i % len(batches[x])] for x in ("pixels", "ids", "mask")))
+        at.append(time.perf_counter())
         loss.backward()
-        torch.nn.utils.clip_grad_norm_([p for g in self.optimizer.param_groups
-                                        for p in g["params"]], 1.0)
-        times.append(time.perf_counter())
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        times.append(time.perf_counter())
-        return [*np.diff(times), loss.item()]
+        at.append(time.perf_counter())
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        at.append(time.perf_counter())
+        for name, begin, end in (("step", 0, 3), ("forward", 0, 1), ("backward", 1, 2),
+                                 ("optimiser", 2, 3)):
+            result[name].append(at[end] - at[begin])
+        result["losses"].append(loss.item())
+    return result
+
+
+@torch.no_grad()
+def encode(model, batches, repeat):
+    """Frames and captions a second; captions in batches as they come, padded to their longest."""
+    pixels, rates = batches["pixels"][0].flatten(0, 1), {"frames": [], "captions": []}
+    for _ in range(repeat):
+        start = time.perf_counter()
+        model.frames(pixels)
+        rates["frames"].append(len(pixels) / (time.perf_counter() - start))
+        start = time.perf_counter()
+        for ids, mask in zip(batches["captions"].split(128), batches["captions_mask"].split(128)):
+            longest = int(mask.sum(1).max())
+            model.texts(ids[:, :longest], mask[:, :longest])
+        rates["captions"].append(len(batches["captions"]) / (time.perf_counter() - start))
+    return rates
+
+
+def child(arguments):
+    """What a process of PyTorch's side does."""
+    model = Model(arguments.folder / "clip", arguments.child)
+    batches = load_file(arguments.folder / "batches.safetensors")
+    work = encode if arguments.encode else train
+    result = work(model, batches, arguments.losses or 1 + arguments.steps)
+    result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(result))
+
+
+def pytorch(arguments, folder, precision, *more):
+    out = subprocess.run([sys.executable, __file__, "--child", precision, "--folder", folder,
+                          "--losses", str(arguments.losses), "--steps", str(arguments.steps), *more],
+                         check=True, stdout=subprocess.PIPE).stdout
+    return json.loads(out)
+
+
+def vtr(arguments, folder, what, precision):
+    """Of `vtr bench step|encode`, under the names of PyTorch's side."""
+    out = Path(folder) / "vtr.json"
+    repeat = arguments.losses - 1 if arguments.losses else arguments.steps
+    subprocess.run([arguments.vtr, "bench", what, "--weights", Path(folder) / "clip", "--head",
+                    "xpool", "--precision", precision, "--repeat", str(repeat), "--batches",
+                    Path(folder) / "batches.safetensors", "--json", out,
+                    f"text.max_words={arguments.words}",
+                    "model.head.dropout=0"], check=True, stdout=subprocess.DEVNULL)
+    return json.loads(out.read_text())
+
+
+def make_inputs(folder, arguments):
+    """Random weights of ViT-B/32's sizes, batches of full captions, and captions of MSR-VTT's
+    lengths: 11 tokens in the mean, a few of 30."""
+    torch.manual_seed(1)
+    CLIPModel(config(*VIT_B_32)).save_pretrained(folder / "clip")
+    vocab = VIT_B_32[1][4]
+    batches = 5 if arguments.losses else 1
+
+    def captions(n, lengths):
+        place = torch.arange(arguments.words)
+        ids = torch.randint(1, vocab - 2, (n, arguments.words))
+        ids[:, 0] = vocab - 2
+        ids[place.expand(n, -1) == lengths[:, None] - 1] = vocab - 1
+        mask = place < lengths[:, None]
+        return ids * mask, mask
+
+    ids, mask = captions(batches * arguments.batch,
+                         torch.full((batches * arguments.batch,), arguments.words))
+    shape = (batches, arguments.batch)
+    lengths = torch.poisson(torch.full((arguments.captions,), 7.0)) + 4
+    lengths[::50] = arguments.words
+    texts, texts_mask = captions(arguments.captions, lengths.clamp(3, arguments.words).long())
+    save_file({"pixels": torch.randint(0, 256, (*shape, arguments.frames, 3, 224, 224),
+                                       dtype=torch.uint8),
+               "ids": ids.view(*shape, -1), "mask": mask.view(*shape, -1),
+               "captions": texts, "captions_mask": texts_mask}, folder / "batches.safetensors")
+
+
+def ratio(numerator, denominator):
+    return round(numerator / denominator, 3)
+
+
+def compare_losses(folder, arguments):
+    result = {}
+    reference = pytorch(arguments, folder, "fp32")["losses"]
+    for precision in arguments.precisions:
+        ours = vtr(arguments, folder, "step", precision)["losses"]
+        result[precision] = {"largest_relative_difference": max(
+            abs(a - b) / abs(b) for a, b in zip(ours, reference)), "steps": len(ours),
+            "first": [ours[0], reference[0]], "last": [ours[-1], reference[-1]]}
+    return result
+
+
+def compare_times(folder, arguments):
+    steps = {f"{who} {p}": [] for p in arguments.precisions for who in ("vtr", "pytorch")}
+    peaks = dict.fromkeys(steps, 0)
+    parts = {name: [] for name in steps}
+    for _ in range(arguments.rounds):
+        for precision in arguments.precisions:
+            ours = vtr(arguments, folder, "step", precision)
+            theirs = pytorch(arguments, folder, precision)
+            name = f"vtr {precision}"
+            steps[name].append(ours["step_seconds"])
+            parts[name].append([ours[x] for x in ("forward", "backward", "optimiser")])
+            peaks[name] = max(peaks[name], ours["peak_bytes"])
+            name = f"pytorch {precision}"
+            steps[name] += theirs["step"][1:]
+            parts[name] += zip(*(theirs[x][1:] for x in ("forward", "backward", "optimiser")))
+            peaks[name] = max(peaks[name], theirs["peak"])
+            print({k: [round(x, 2) for x in v] for k, v in steps.items()}, file=sys.stderr)
+    middle = {name: statistics.median(values) for name, values in steps.items()}
+    result = {name: {"step_seconds": middle[name], "peak_bytes": peaks[name],
+                     **{part: statistics.median(x[i] for x in parts[name])
+                        for i, part in enumerate(("forward", "backward", "optimiser"))}}
+              for name in steps}
+    for name, over in (("vtr bf16", "pytorch fp32"), ("vtr bf16", "pytorch bf16"),
+                       ("vtr fp32", "pytorch fp32")):
+        if name in middle and over in middle:
+            result[f"{name} over {over}"] = ratio(middle[over], middle[name])
+    return result
+
+
+def compare_encoding(folder, arguments):
+    rates = {}
+    for _ in range(arguments.rounds):
+        ours = vtr(arguments, folder, "encode", "bf16")
+        theirs = pytorch(arguments, folder, "bf16", "--encode")
+        for what in ("frames", "captions"):
+            rates.setdefault(f"vtr {what}", []).append(ours[f"{what}_per_second"])
+            rates.setdefault(f"pytorch {what}", []).extend(theirs[what][1:])
+        print({k: [round(x, 1) for x in v] for k, v in rates.items()}, file=sys.stderr)
+    middle = {name: statistics.median(values) for name, values in rates.items()}
+    return {**{f"{name}_per_second": value for name, value in middle.items()},
+            **{f"{what} over pytorch": ratio(middle[f"vtr {what}"], middle[f"pytorch {what}"])
+               for what in ("frames", "captions")}}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--vtr", type=Path, default="build/release/vtr")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--frames", type=int, default=12)
+    parser.add_argument("--words", type=int, default=32)
+    parser.add_argument("--captions", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=3, help="timed, after one to warm up")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--precisions", nargs="+", default=["bf16", "fp32"])
+    parser.add_argument("--losses", type=int, default=0, metavar="STEPS")
+    parser.add_argument("--only", choices=["step", "encode"])
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--child", help=argparse.SUPPRESS)
+    parser.add_argument("--encode", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.child:
+        return child(arguments)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_inputs(folder, arguments)
+        if arguments.losses:
+            result = compare_losses(folder, arguments)
+        else:
+            result = {}
+            if arguments.only != "encode":
+                result.update(compare_times(folder, arguments))
+            if arguments.only != "step":
+                result.update(compare_encoding(folder, arguments))
+    text = json.dumps(result, indent=1)
+    print(text)
+    if arguments.json:
+        arguments.json.write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -27,7 +27,11 @@ static void fill_in(config::Choice& choice, const Table<Entry>& table, const cha
 
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
-  const auto tree = config::merge(config::load(config), config::parse_overrides(overrides));
+  return read_experiment(
+      config::merge(config::load(config), config::parse_overrides(overrides)));
+}
+
+Experiment read_experiment(const config::Node& tree) {
   auto experiment = config::read<Experiment>(tree, "");
   experiment.model = models::resolve(experiment.model, /*read_weights=*/false);
   fill_in(experiment.text.tokenizer, text::tokenizers(), "text.tokenizer");

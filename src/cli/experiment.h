@@ -33,6 +33,7 @@ struct Experiment {
 
 // The file with the overrides on it; every choice's options checked and its defaults filled in.
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides);
+Experiment read_experiment(const config::Node& tree);
 
 // model.weights found, here or in configs/, and, with `read_weights`, the encoders' sizes from it.
 void resolve_weights(Experiment& experiment, bool read_weights);

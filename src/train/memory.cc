@@ -2,12 +2,10 @@
 
 #include "vtr/core/error.h"
 
-#include <c10/core/CachingDeviceAllocator.h>
 #include <torch/torch.h>
 
-#include <sys/resource.h>
-
 namespace vtr::train {
+
 Memory expected_memory(models::Retriever& model, const models::TensorMap& optimizer,
                        const TrainOptions& options, int64_t ranks, const models::ItemSize& item) {
   Memory memory;
@@ -30,16 +28,6 @@ std::string describe(const Memory& memory) {
                      megabytes(memory.total()), megabytes(memory.parameters),
                      megabytes(memory.gradients), megabytes(memory.optimizer),
                      megabytes(memory.activations));
-}
-
-int64_t peak_memory(c10::Device device) {
-  if (!device.is_cpu()) {
-    const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
-    return stats.allocated_bytes[0].peak;  // 0: of all pools together
-  }
-  rusage usage{};
-  ::getrusage(RUSAGE_SELF, &usage);
-  return int64_t{1024} * usage.ru_maxrss;
 }
 
 }  // namespace vtr::train

@@ -22,8 +22,4 @@ Memory expected_memory(models::Retriever& model, const models::TensorMap& optimi
 std::string describe(const Memory& memory);  // "about 612 MB: parameters 605, .."
 inline int64_t megabytes(int64_t bytes) { return (bytes + 999999) / 1000000; }
 
-// The most that this process has had so far, in bytes: resident memory, or what LibTorch's
-// allocator gave out on a GPU.
-int64_t peak_memory(c10::Device device);
-
 }  // namespace vtr::train

@@ -12,7 +12,7 @@
 namespace vtr::train {
 
 Optimizer::Optimizer(const torch::nn::Module& model, const TrainOptions& options)
-    : update_(make_update(options.optimizer)) {
+    : update_(make_update(options.optimizer)), clip_norm_(options.clip_norm) {
   std::map<std::tuple<bool, double, double>, Group> groups;
   for (const auto& [name, value, encoder, rate, decay] : trained(model, options)) {
     auto& group = groups[{!encoder, rate, decay}];
@@ -56,6 +56,18 @@ void Optimizer::step(double factor, const Tensor& scale, const Tensor& skip) {
     if (skip.defined()) at::_foreach_add_(moments.steps, skip, -1);
     update_(moments, {group.rate * factor, group.decay, scale, skip});
   }
+}
+
+Optimizer::Taken Optimizer::clipped_step(double factor, double unit) {
+  RECORD_USER_SCOPE("update");
+  const torch::NoGradGuard no_grad;
+  const auto [scaled_norms, encoders] = norms();
+  const Tensor norms = scaled_norms / unit, norm = norms.norm();
+  const Tensor skip = norm.isfinite().logical_not().to(torch::kFloat);
+  Tensor scale = torch::full_like(norm, unit);
+  if (clip_norm_ > 0) scale = scale * ((norm + 1e-6) / clip_norm_).clamp_min(1);
+  step(factor, scale, skip);
+  return {norms, encoders, skip};
 }
 
 int64_t Optimizer::size() const {

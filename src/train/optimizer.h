@@ -19,6 +19,13 @@ class Optimizer {
   void zero_grad();
   // One update with every rate times `factor`; scale and skip: those of Pace.
   void step(double factor, const Tensor& scale = {}, const Tensor& skip = {});
+  struct Taken {
+    Tensor norms;          // [n] float32, of every gradient
+    int64_t encoders = 0;  // the first of them, the head's behind
+    Tensor skip;           // float32 scalar: 1 where a gradient was not finite and nothing changed
+  };
+  // The same with gradients of `unit` times the loss, clipped as train.clip_norm says.
+  Taken clipped_step(double factor, double unit);
   int64_t size() const;                   // values that train
   std::vector<Tensor> gradients() const;  // defined ones, the encoders' first
   struct Norms {
@@ -38,6 +45,7 @@ class Optimizer {
     Moments with_gradients() const;  // of those parameters that have one
   };
   const Update update_;
+  const double clip_norm_;
   std::vector<Group> groups_;
 };
 

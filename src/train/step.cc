@@ -139,7 +139,11 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
 Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
   const int64_t ranks = group_.size(), rows = all.text.size() / ranks, first = group_.rank() * rows;
   auto& head = model_.head();
-  const Tensor own = head.score(all.text.slice(first, first + rows), all.video);  // [b, B]
+  Tensor own;  // [b, B]
+  {
+    RECORD_USER_SCOPE("scores");
+    own = head.score(all.text.slice(first, first + rows), all.video);
+  }
   const Tensor sim = group_.gather(own).requires_grad_();                         // [B, B]
   const Tensor temperature = model_.encoders().logit_scale();
   const Tensor scale = temperature.detach().requires_grad_();
@@ -175,6 +179,7 @@ Step::States Step::states(const data::Batch& batch) {
 }
 
 models::TextState Step::texts(const data::Batch& batch) {
+  RECORD_USER_SCOPE("texts");
   auto& head = model_.head();
   const auto wanted = head.wants();
   if (features_ && features_->has_texts()) {
@@ -185,6 +190,7 @@ models::TextState Step::texts(const data::Batch& batch) {
 }
 
 models::VideoState Step::videos(const data::Batch& batch) {
+  RECORD_USER_SCOPE("videos");
   auto& head = model_.head();
   if (features_) {
     return head.video(models::to(features_->videos(batch.video_index), model_.device()));

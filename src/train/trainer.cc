@@ -15,6 +15,7 @@
 #include "vtr/eval/evaluator.h"
 #include "vtr/eval/feature_store.h"
 #include "vtr/models/towers.h"
+#include "vtr/train/measure.h"
 
 #include <torch/torch.h>
 
@@ -254,14 +255,9 @@ void Trainer::Impl::step(const data::Batch& batch) {
   optimizer.zero_grad();
   const double unit = scaled() ? state.loss_scale : 1;
   const Tensor loss = pass.backward(batch, unit);
-  const torch::NoGradGuard no_grad;
-  const auto [scaled_norms, encoders] = optimizer.norms();
-  const Tensor norms = scaled_norms / unit, norm = norms.norm();
-  const Tensor skip = norm.isfinite().logical_not().to(torch::kFloat);
-  Tensor scale = torch::full_like(norm, unit);
-  if (options.clip_norm > 0) scale = scale * ((norm + 1e-6) / options.clip_norm).clamp_min(1);
   const double factor = schedule(state.step);
-  optimizer.step(factor, scale, skip);
+  const auto [norms, encoders, skip] = optimizer.clipped_step(factor, unit);
+  const torch::NoGradGuard no_grad;
   const Tensor logit_scale = clamped_scale();
   ema.update();
   ++state.step;

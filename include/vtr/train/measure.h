@@ -1,0 +1,27 @@
+// What training steps cost, on batches that lie ready.
+#pragma once
+
+#include "vtr/data/loader.h"
+#include "vtr/models/retriever.h"
+#include "vtr/train/options.h"
+
+#include <vector>
+
+namespace vtr::train {
+
+// Seconds, an entry a step: all of it, the parts before the loss, the way back, the update.
+struct StepTimes {
+  std::vector<double> step, forward, backward, update;
+  std::vector<double> losses;
+};
+
+// Takes `steps` true steps (the model is another one afterwards) with the batches in turn, at the
+// peak learning rates, on one process.
+StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
+                        const std::vector<data::Batch>& batches, int64_t steps);
+
+// The most that this process has had so far, in bytes: resident memory, or what LibTorch's
+// allocator gave out on a GPU.
+int64_t peak_memory(c10::Device device);
+
+}  // namespace vtr::train
