@@ -8,7 +8,7 @@
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/measure.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

@@ -10,7 +10,7 @@
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 #include <torch/version.h>
 
 #include <algorithm>
