@@ -5,6 +5,7 @@
 #include "vtr/report/run.h"
 
 #include <fmt/format.h>
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>

@@ -8,6 +8,7 @@
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/measure.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -139,7 +140,7 @@ int bench_step(const Flags& flags) {
   return 0;
 }
 
-int bench_encode(const Flags& flags) {
+int bench_encode(const Flags&) {
   return 0;
 }
 

@@ -10,6 +10,7 @@
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 #include <torch/version.h>
 
