@@ -8,7 +8,8 @@ namespace {
 std::string file_of(const std::string& split) {
   if (split == "train") return "9k";
   if (split == "ordered") return "1k-A";
-  return split == "single" ? "shapes_test_single.csv" : split;
+  if (split == "single") return "shapes_test_single.csv";
+  return split == "events" ? "shapes_test_events.csv" : split;
 }
 
 }  // namespace
@@ -17,7 +18,7 @@ DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
   entry.summary =
-      "the generated benchmark: splits train, and ordered or single captions for testing";
+      "the generated benchmark: splits train, and ordered, single or events captions for testing";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
     Manifest manifest = msrvtt_dataset().read(options, role, file_of(split));
     manifest.name = "shapes " + split;
