@@ -2,8 +2,8 @@
 // something has changed.
 #pragma once
 
-#include "vtr/sweep/runner.h"
-#include "vtr/sweep/summary.h"
+#include "runner.h"
+#include "summary.h"
 
 #include <chrono>
 #include <string>

@@ -1,7 +1,7 @@
 // A variant's figures over its seeds.
 #pragma once
 
-#include "vtr/sweep/summary.h"
+#include "summary.h"
 
 namespace vtr::sweep {
 

@@ -1,4 +1,4 @@
-#include "vtr/sweep/runner.h"
+#include "runner.h"
 
 #include "vtr/core/error.h"
 
@@ -6,9 +6,9 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
-#include <fstream>
 #include <sstream>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -66,11 +66,14 @@ std::vector<std::string> environment(const std::vector<std::string>& changes) {
   return result;
 }
 
-// The last line of a log that tells of an error, else its last one.
+constexpr const char* kPrompt = "$ vtr ";
+
+// What the last command in a log said of its error, else its last line.
 std::string last_words(const fs::path& log) {
   std::istringstream in(read_file(log));
   std::string last, error;
   for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(kPrompt)) error.clear();
     if (line.starts_with("vtr: ")) error = line.substr(5);
     if (!line.empty()) last = line;
   }
@@ -153,7 +156,7 @@ void Runner::start_command(Slot& slot) {
   }
   const int log = ::open(job.log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
   VTR_CHECK(log >= 0, "{}: {}", job.log.string(), std::strerror(errno));
-  ::dprintf(log, "$ vtr %s\n", fmt::format("{}", fmt::join(command, " ")).c_str());
+  ::dprintf(log, "%s%s\n", kPrompt, fmt::format("{}", fmt::join(command, " ")).c_str());
   slot.process = spawn(command, environment(changes), log);
   ::close(log);
 }

@@ -1,6 +1,8 @@
 // Stores that cells share: features of the same frames and encoders, packed frames.
 #pragma once
 
+#include "runner.h"
+
 #include "vtr/sweep/sweep.h"
 
 namespace vtr::sweep {

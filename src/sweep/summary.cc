@@ -1,4 +1,4 @@
-#include "vtr/sweep/summary.h"
+#include "summary.h"
 
 #include "grouped.h"
 #include "plots.h"

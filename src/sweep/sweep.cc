@@ -1,7 +1,9 @@
 #include "vtr/sweep/sweep.h"
 
 #include "board.h"
+#include "runner.h"
 #include "share.h"
+#include "summary.h"
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"

@@ -1,4 +1,4 @@
-#include "vtr/sweep/summary.h"
+#include "summary.h"
 
 #include "support/error_of.h"
 #include "support/temp_dir.h"

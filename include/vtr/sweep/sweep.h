@@ -2,9 +2,8 @@
 // their processes, their results.
 #pragma once
 
+#include "vtr/core/files.h"
 #include "vtr/sweep/plan.h"
-#include "vtr/sweep/runner.h"
-#include "vtr/sweep/summary.h"
 
 #include <functional>
 #include <string>
