@@ -1,6 +1,7 @@
 #include "vtr/dist/gradients.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <functional>

@@ -3,7 +3,8 @@
 #include "support/ranks.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 namespace vtr::dist {
 namespace {

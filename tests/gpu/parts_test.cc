@@ -7,7 +7,8 @@
 #include "vtr/train/measure.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/modules/dropout.h>
+#include <torch/types.h>
 
 #include <cstdlib>
 

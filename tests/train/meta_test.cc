@@ -13,7 +13,7 @@
 #include "vtr/models/weights/export.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::train {
 namespace {
