@@ -89,6 +89,7 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
     here.device = fmt::format("cuda:{}", group.local_rank());
   }
   const auto model = build_model(here, /*load_weights=*/!found);
+  group.open(model->device());
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
