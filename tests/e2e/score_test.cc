@@ -10,8 +10,8 @@ namespace {
 
 constexpr int64_t kTexts = 7, kVideos = 5, kFrames = 4, kWidth = 16;
 
-// Features and weights of X-Pool under its authors' names, beside those of an encoder whose names
-// end alike.
+// Features, and weights of X-Pool under its authors' names: bare, and with their prefix beside
+// those of an encoder whose names end alike.
 class Score : public testing::Test {
  protected:
   void SetUp() override {
@@ -19,16 +19,17 @@ class Score : public testing::Test {
     models::save_safetensors(dir / "t.safetensors", {{"pooled", torch::randn({kTexts, kWidth})}});
     models::save_safetensors(dir / "v.safetensors",
                              {{"frames", torch::randn({kVideos, kFrames, kWidth})}});
-    models::TensorMap weights;
+    models::TensorMap weights, bare;
     for (const std::string part :
          {"cross_attn.q_proj", "cross_attn.k_proj", "cross_attn.v_proj", "cross_attn.out_proj",
           "linear_proj", "layer_norm1", "layer_norm2", "layer_norm3"}) {
       const bool norm = part.starts_with("layer_norm");
-      const std::string name = "pool_frames." + part;
-      weights.emplace_back(name + ".weight",
-                           norm ? torch::rand({kWidth}) : torch::randn({kWidth, kWidth}));
-      weights.emplace_back(name + ".bias", torch::randn({kWidth}));
+      bare.emplace_back(part + ".weight",
+                        norm ? torch::rand({kWidth}) : torch::randn({kWidth, kWidth}));
+      bare.emplace_back(part + ".bias", torch::randn({kWidth}));
     }
+    models::save_safetensors(dir / "bare.safetensors", bare);
+    for (const auto& [name, tensor] : bare) weights.emplace_back("pool_frames." + name, tensor);
     weights.emplace_back("clip.text_model.layers.0.layer_norm1.weight", torch::rand({kWidth}));
     weights.emplace_back("clip.text_model.layers.1.layer_norm1.weight", torch::rand({kWidth}));
     models::save_safetensors(dir / "w.safetensors", weights);
@@ -59,6 +60,15 @@ TEST_F(Score, GivesTheSameByEveryRoad) {
   EXPECT_EQ(fast.sizes(), (std::vector<int64_t>{kTexts, kVideos}));
   EXPECT_LE((naive - fast).abs().max().item<float>(), 2e-6);
   EXPECT_GT(fast.std().item<float>(), 0.01);
+}
+
+TEST_F(Score, TheAuthorsPrefixIsNotNeeded) {
+  for (const std::string weights : {"w.safetensors", "bare.safetensors"}) {
+    const auto outcome =
+        score({"--head", "xpool", "--weights", path(weights), "--out", path("s_" + weights)});
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+  }
+  EXPECT_TRUE(sim("s_w.safetensors").equal(sim("s_bare.safetensors")));
 }
 
 TEST_F(Score, SaysWhatDoesNotFit) {

@@ -113,6 +113,22 @@ TEST(Factoring, HoldsAtFullWidth) {
   }
 }
 
+// A tie at the K-th frame may be settled otherwise, by other roundings, and says the same.
+TEST(Factoring, OfFramesThatAreAlikeAnyMayBeKept) {
+  for (const std::string name : {"cross", "joint"}) {
+    torch::manual_seed(13);
+    const Case c{name, "none", 40, 20, 12, 64, 4, 4, false};
+    const auto head = far_from_identity(c);
+    const torch::NoGradGuard no_grad;
+    const Tensor frames = torch::randn({20, 4, 64}).repeat({1, 3, 1});  // each three times
+    const TextState text = head->text({torch::randn({40, 64}), {}, {}});
+    const VideoState video = head->video({frames, {}, torch::ones({20, 12}, torch::kBool)});
+    const Tensor naive = score_blocked(*head, text, video, {.scoring = Scoring::naive});
+    const Tensor fast = score_blocked(*head, text, video, {.scoring = Scoring::factored});
+    EXPECT_LE((fast - naive).abs().max().item<double>(), 2e-6) << name;
+  }
+}
+
 TEST(Factoring, IsTakenByItselfAndTheSameInSmallBlocks) {
   torch::manual_seed(3);
   const Case c{"joint", "learned", 40, 90, 6, 64, 4, 0, true};
