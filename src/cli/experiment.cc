@@ -27,8 +27,7 @@ static void fill_in(config::Choice& choice, const Table<Entry>& table, const cha
 
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
-  return read_experiment(
-      config::merge(config::load(config), config::parse_overrides(overrides)));
+  return read_experiment(config::merge(config::load(config), config::parse_overrides(overrides)));
 }
 
 Experiment read_experiment(const config::Node& tree) {
@@ -67,8 +66,10 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
     throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
   }
   VTR_CHECK(missing.empty(), "{}", missing);
-  // A run may be gone on with from any folder.
-  auto& data = experiment.data;
+  make_absolute(experiment.data);
+}
+
+void make_absolute(data::DataOptions& data) {
   for (auto* path : {&data.root, &data.skip_list, &data.store, &data.features}) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }

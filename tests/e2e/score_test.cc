@@ -1,5 +1,7 @@
 #include "support/program.h"
+#include "support/tensor_near.h"
 
+#include "vtr/models/head.h"
 #include "vtr/models/weights/safetensors.h"
 
 #include <gtest/gtest.h>
@@ -69,6 +71,42 @@ TEST_F(Score, TheAuthorsPrefixIsNotNeeded) {
     ASSERT_EQ(outcome.code, 0) << outcome.output;
   }
   EXPECT_TRUE(sim("s_w.safetensors").equal(sim("s_bare.safetensors")));
+}
+
+TEST_F(Score, WordsPatchesAndMasksGoIn) {
+  const torch::NoGradGuard no_grad;
+  const auto mask = [](const std::vector<int64_t>& lengths, int64_t most) {
+    return torch::arange(most).unsqueeze(0) < torch::tensor(lengths).unsqueeze(1);
+  };
+  const models::TextFeatures texts{torch::randn({kTexts, kWidth}),
+                                   torch::randn({kTexts, 3, kWidth}),
+                                   mask({3, 1, 2, 3, 3, 2, 1}, 3)};
+  const models::VideoFeatures videos{torch::randn({kVideos, kFrames, kWidth}),
+                                     torch::randn({kVideos, kFrames, 5, kWidth}),
+                                     mask({4, 2, 3, 1, 4}, kFrames)};
+  models::save_safetensors(dir / "t.safetensors", {{"pooled", texts.pooled},
+                                                   {"tokens", texts.tokens},
+                                                   {"text_mask", texts.mask.to(torch::kLong)}});
+  models::save_safetensors(dir / "v.safetensors", {{"frames", videos.frames},
+                                                   {"patches", videos.patches},
+                                                   {"frame_mask", videos.mask.to(torch::kLong)}});
+  for (const std::string name : {"mug", "ts2"}) {
+    const auto head = models::make_head({name, config::Node(YAML::NodeType::Map)},
+                                        {.width = kWidth, .frames = kFrames, .words = 3});
+    head->eval();
+    models::TensorMap weights;
+    for (const auto& p : head->named_parameters()) weights.emplace_back(p.key(), p.value());
+    std::vector<std::string> words = {"--head", name, "--out", path(name + ".safetensors")};
+    if (!weights.empty()) {
+      models::save_safetensors(dir / "w.safetensors", weights);
+      words.insert(words.end(), {"--weights", path("w.safetensors")});
+    }
+    const auto outcome = score(words);
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_TRUE(test::tensor_near(sim(name + ".safetensors"),
+                                  head->score(head->text(texts), head->video(videos)), 2e-6))
+        << name;
+  }
 }
 
 TEST_F(Score, SaysWhatDoesNotFit) {

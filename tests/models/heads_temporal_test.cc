@@ -89,7 +89,7 @@ TEST_P(EveryEncoding, AFrameAUnitIsAtItsIndex) {
 }
 
 TEST_P(EveryEncoding, AsksForTheTimesItCounts) {
-  videos.times = {};
+  videos.times = Tensor();
   score(/*time_unit=*/0);
   test::expect_error([&] { score(/*time_unit=*/1); }, "the frames' timestamps are needed");
 }
