@@ -63,7 +63,8 @@ struct XPoolOptions {
   }
 };
 
-// X-Pool as it is published: `cross` with its own start and nothing to choose.
+// X-Pool as it is published (Gorti et al., CVPR 2022): `cross` with its own start and nothing to
+// choose.
 class XPool final : public Cross {
  public:
   XPool(const XPoolOptions& options, const HeadContext& context)
