@@ -7,6 +7,7 @@
 #include "vtr/data/frame_store.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
+#include "vtr/models/matmul.h"
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
@@ -27,8 +28,7 @@ static void fill_in(config::Choice& choice, const Table<Entry>& table, const cha
 
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
-  return read_experiment(
-      config::merge(config::load(config), config::parse_overrides(overrides)));
+  return read_experiment(config::merge(config::load(config), config::parse_overrides(overrides)));
 }
 
 Experiment read_experiment(const config::Node& tree) {
@@ -77,6 +77,7 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
   const auto device = models::open_device(experiment.device);
+  models::choose_matmul(experiment.matmul);
   torch::manual_seed(derive(static_cast<uint64_t>(experiment.train.seed), "init"));
   const auto norm = video::normalization(experiment.video.normalize);
   models::PixelNorm pixels;

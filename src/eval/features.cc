@@ -84,7 +84,7 @@ void encode_texts(const Encoding& encoding, const std::vector<std::string>& capt
         captions.begin() + i, captions.begin() + std::min(captions.size(), i + kTextBatch));
     const auto batch = data::tokenize(encoding.tokenizer, some, encoding.loader.max_words,
                                       wanted.tokens || encoding.loader.pad_words);
-    use(encoding.model.encode_text(batch.ids, batch.mask, encoding.precision, wanted));
+    use(encoding.model.encode_texts(batch.ids, batch.mask, encoding.precision, wanted));
     progress.advance(static_cast<int64_t>(some.size()));
   }
 }
