@@ -5,10 +5,12 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/eval/features.h"
+#include "vtr/models/by_length.h"
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/measure.h"
 #include "vtr/train/profile.h"
 
+#include <nlohmann/json.hpp>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -161,7 +163,7 @@ int bench_step(const Flags& flags) {
                                  {"achieved_flops", times.flops / seconds},
                                  {"ceiling_flops", ceiling},
                                  {"peak_bytes", train::peak_memory(model->device())},
-                                 {"losses", times.losses}};
+                                 {"losses", nlohmann::json(times.losses).dump()}};
   print_record(record, flags.json);
   return 0;
 }
@@ -197,7 +199,9 @@ int bench_encode(const Flags& flags) {
     return model->encode_video(pixels, mask, times, flags.precision, wanted).frames;
   });
   const Pass captions = measure(flags, model->device(), [&] {
-    return model->encode_texts(all.captions, all.captions_mask, flags.precision, wanted).pooled;
+    return models::encode_by_length(*model, all.captions, all.captions_mask, flags.precision,
+                                    wanted)
+        .pooled;
   });
   const auto rate = [](const Tensor& rows, const Pass& pass) {
     return static_cast<double>(rows.numel()) / pass.seconds;

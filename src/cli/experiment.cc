@@ -7,7 +7,6 @@
 #include "vtr/data/frame_store.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
-#include "vtr/models/matmul.h"
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
@@ -77,7 +76,6 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
   const auto device = models::open_device(experiment.device);
-  models::choose_matmul(experiment.matmul);
   torch::manual_seed(derive(static_cast<uint64_t>(experiment.train.seed), "init"));
   const auto norm = video::normalization(experiment.video.normalize);
   models::PixelNorm pixels;

@@ -13,7 +13,7 @@
 namespace vtr::cli {
 
 struct Experiment {
-  std::string device = "auto", matmul = "auto";
+  std::string device = "auto";
   data::DataOptions data;
   video::VideoOptions video;
   text::TextOptions text;
@@ -22,10 +22,6 @@ struct Experiment {
   eval::EvalOptions eval;
   void fields(auto& f) {
     f("device", device, "cpu, cuda, cuda:N, or auto: a GPU when there is one");
-    f("matmul", matmul,
-      "float32 matrix products on the CPU: mkl, onednn (faster on AMD; on CPUs with AMX it rounds "
-      "to bfloat16), or auto: onednn where it is faster and as exact",
-      config::one_of({"auto", "mkl", "onednn"}));
     f("data", data, "dataset and splits");
     f("video", video, "frames");
     f("text", text, "captions");

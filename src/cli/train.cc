@@ -33,7 +33,6 @@ void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](Experiment e) {
     const Experiment defaults;
     e.device = defaults.device;
-    e.matmul = defaults.matmul;
     e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
     e.data.decode_seconds = 0;
     e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";

@@ -4,12 +4,8 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
-
 namespace vtr::models {
 namespace {
-
-constexpr int64_t kLikeTexts = 64;  // encoded together: enough rows for the products' full rate
 
 // To the device beside its work, where the memory is pinned.
 Tensor sent(const Tensor& x, c10::Device place) { return x.to(place, /*non_blocking=*/true); }
@@ -45,31 +41,6 @@ TextFeatures Retriever::encode_text(const Tensor& ids, const Tensor& mask,
   features.pooled = features.pooled.to(torch::kFloat);
   if (features.tokens.defined()) features.tokens = features.tokens.to(torch::kFloat);
   return features;
-}
-
-TextFeatures Retriever::encode_texts(const Tensor& ids, const Tensor& mask,
-                                     const std::string& precision, const Wanted& wanted) {
-  const torch::NoGradGuard no_grad;
-  const c10::Device place = device();
-  const Autocast autocast(place, precision);  // the weights are cast once
-  const int64_t count = ids.size(0), length = ids.size(1);
-  const auto [lengths, order] = mask.sum(1).sort(/*stable=*/true, /*dim=*/0, /*descending=*/false);
-  TextFeatures all{{}, {}, sent(mask, place)};
-  for (int64_t i = 0; i < count; i += kLikeTexts) {
-    const int64_t end = std::min(count, i + kLikeTexts);
-    const int64_t longest = wanted.padding ? length : lengths[end - 1].item<int64_t>();
-    const Tensor rows = order.slice(0, i, end), placed = rows.to(place);
-    const auto some = [&](const Tensor& x) {
-      return x.index_select(0, rows).narrow(1, 0, longest);
-    };
-    const auto part = encode_text(some(ids), some(mask), precision, wanted);
-    if (i == 0) all.pooled = at::empty({count, part.pooled.size(1)}, part.pooled.options());
-    all.pooled.index_copy_(0, placed, part.pooled);
-    if (!part.tokens.defined()) continue;
-    if (i == 0) all.tokens = at::zeros({count, length, part.tokens.size(2)}, part.tokens.options());
-    all.tokens.narrow(1, 0, longest).index_copy_(0, placed, part.tokens);
-  }
-  return all;
 }
 
 VideoFeatures Retriever::encode_video(const Tensor& pixels, const Tensor& mask, const Tensor& times,

@@ -127,7 +127,8 @@ Profile Profiler::stop(const fs::path& trace) {
   on_ = false;
   const auto result = kineto::disableProfiler();
   if (!trace.empty()) result->save(trace.string());
-  Profile profile{.seconds = seconds};
+  Profile profile;
+  profile.seconds = seconds;
   std::vector<const kineto::KinetoEvent*> events;
   for (const auto& event : result->events()) {
     profile.flops += flops_of(event.name(), event.shapes());
@@ -143,7 +144,7 @@ double matmul_ceiling(c10::Device device, const std::string& precision) {
   const auto type = precision == "fp32"   ? torch::kFloat
                     : precision == "bf16" ? torch::kBFloat16
                                           : torch::kHalf;
-  const Tensor a = torch::arange(n * n, torch::kFloat).sin().view({n, n}).to(device, type);
+  const auto a = torch::arange(n * n, torch::kFloat).sin().view({n, n}).to(device, type);
   constexpr double kSeconds = 0.5;  // in all, after one to warm up
   double best = 0;
   const auto begin = Clock::now();
@@ -183,7 +184,8 @@ std::string table_of(const Profile& profile, int64_t steps, double ceiling) {
                fmt::format("{:.1f} %", 100 * time.seconds / profile.seconds),
                giga(time.flops, time.seconds)});
   };
-  OperatorTime small{"(below a thousandth)"}, idle{"(between operators)", 0, profile.seconds};
+  OperatorTime small{"(below a thousandth)", 0, 0, 0},
+      idle{"(between operators)", 0, profile.seconds, 0};
   for (const auto& time : profile.operators) {
     idle.seconds -= time.seconds;
     if (time.seconds >= 1e-3 * profile.seconds) {

@@ -41,8 +41,8 @@ std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifes
                                    const models::Wanted& wanted, const UseVideos& use);
 
 // The same of captions, in order and in batches of kTextBatch, each encoded by length
-// (Retriever::encode_texts). Tokens are given for text.max_words words, whatever the longest text.
-constexpr int64_t kTextBatch = 1024;
+// (by_length.h). Tokens are given for text.max_words words, whatever the longest text of a batch.
+constexpr int64_t kTextBatch = 256;
 using UseTexts = std::function<void(const models::TextFeatures&)>;
 void encode_texts(const Encoding& encoding, const std::vector<std::string>& captions,
                   const models::Wanted& wanted, const UseTexts& use);

@@ -43,11 +43,6 @@ class Retriever : public torch::nn::Module {
   // ids [B, L] int64, mask [B, L] bool.
   TextFeatures encode_text(const Tensor& ids, const Tensor& mask, const std::string& precision,
                            const Wanted& wanted);
-  // The same of many, without gradients: texts of like length go together, so that little of what
-  // is computed is padding. Tokens are given for all L, zero where there is none, unless
-  // `wanted.padding`.
-  TextFeatures encode_texts(const Tensor& ids, const Tensor& mask, const std::string& precision,
-                            const Wanted& wanted);
   // pixels [B, T, 3, R, R] uint8, mask [B, T] bool, times [B, T] float seconds or undefined
   // (features of encoders that pool frames over time carry none).
   VideoFeatures encode_video(const Tensor& pixels, const Tensor& mask, const Tensor& times,

@@ -14,7 +14,7 @@
 namespace vtr::report {
 
 // A flat record: one JSON object, its keys in the order given. Doubles keep every bit.
-using Value = std::variant<int64_t, double, std::string, std::vector<double>>;
+using Value = std::variant<int64_t, double, std::string>;
 using Record = std::vector<std::pair<std::string, Value>>;
 std::string to_json(const Record& record);                // one line
 std::string to_json(const std::vector<Record>& records);  // a list of objects

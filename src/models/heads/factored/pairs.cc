@@ -48,7 +48,7 @@ class PairSums final : public torch::autograd::Function<PairSums> {
       const auto of = [&](int64_t i) { return of_sums.select(2, i).unsqueeze(2); };  // [b, N, 1]
       const Tensor weighted = parts[1] * of(3);
       to_gn.add_(weighted.sum(0));
-      to_g.add_((parts[1].square() * of(2)).sum({0, 1}));
+      to_g.add_((parts[1].square() * of(2)).flatten(0, 1).sum(0));
       // From here on p is its own gradient.
       parts[0].mul_(2 * of(0));
       parts[1].mul_(2 * (of(1) + of(2) * g.square())).addcmul_(of(3), gn);
@@ -105,7 +105,9 @@ Tensor PairTail::score(const PooledSums& pooled, const Tensor& text) const {
   const auto& [c, of_video, a, of_text] = pooled;
   const int64_t width = text.size(1);
   const Tensor &b2 = parts_.norm2->bias, &g3 = parts_.norm3->weight, &b3 = parts_.norm3->bias;
-  const Tensor u0 = centred(b2 + parts_.linear(b2)), w0 = g3 * u0, n = unit(text);
+  const Tensor n = unit(text);
+  const Tensor u0 = centred(b2 + at::linear(b2, parts_.linear->weight, parts_.linear->bias));
+  const Tensor w0 = g3 * u0;
   const Tensor sums = PairSums::apply(c, of_video, a, of_text, g3, n * g3);  // [M, N, 4]
   const Tensor lines = torch::stack({u0, g3 * w0, g3 * b3}, 1);              // [D, 3]
   const auto on_lines = [&](const Tensor& x) { return x.slice(-1, width).matmul(lines); };

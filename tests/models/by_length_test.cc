@@ -1,4 +1,4 @@
-#include "vtr/models/retriever.h"
+#include "vtr/models/by_length.h"
 
 #include "support/tensor_near.h"
 #include "support/tiny_retriever.h"
@@ -21,7 +21,7 @@ data::TextBatch texts() {
 }
 
 // 1e-5: the same sums in blocks of other sizes.
-TEST(Retriever, TextsByLengthHaveTheSameFeatures) {
+TEST(ByLength, TextsHaveTheSameFeatures) {
   const auto model = test::tiny_retriever({"wti", {}}, test::tiny_clip_options());
   const torch::NoGradGuard no_grad;
   const auto batch = texts();
@@ -29,13 +29,13 @@ TEST(Retriever, TextsByLengthHaveTheSameFeatures) {
     SCOPED_TRACE(padding);
     const Wanted wanted{.tokens = true, .padding = padding};
     const auto all = model->encode_text(batch.ids, batch.mask, "fp32", wanted);
-    const auto got = model->encode_texts(batch.ids, batch.mask, "fp32", wanted);
+    const auto got = encode_by_length(*model, batch.ids, batch.mask, "fp32", wanted);
     EXPECT_TRUE(tensor_near(got.pooled, all.pooled, 1e-5));
     EXPECT_TRUE(got.mask.equal(all.mask));
     const Tensor there = batch.mask.unsqueeze(2);
     EXPECT_TRUE(tensor_near(got.tokens, padding ? all.tokens : all.tokens * there, 1e-5));
   }
-  const auto alone = model->encode_texts(batch.ids, batch.mask, "fp32", {});
+  const auto alone = encode_by_length(*model, batch.ids, batch.mask, "fp32", {});
   EXPECT_FALSE(alone.tokens.defined());
   EXPECT_FALSE(alone.pooled.requires_grad());
 }
