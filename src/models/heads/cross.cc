@@ -1,5 +1,6 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
+#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -44,6 +45,13 @@ class Cross : public AttentionHead {
                          .masked_fill(left.transpose(0, 1).unsqueeze(1),
                                       -std::numeric_limits<double>::infinity())
                          .softmax(-1);
+    if (trains_factored(text.size())) {
+      const PairTail tail(parts());
+      const Tensor bias = tail.images(attention_->out->bias) / static_cast<double>(options_.heads);
+      return tail.score(
+          {a.transpose(1, 2).flatten(2), tail.head_images(v).flatten(1, 2) + bias, {}, {}},
+          text["text"]);
+    }
     return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
   }
 

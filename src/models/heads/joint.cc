@@ -1,5 +1,6 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
+#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -72,10 +73,23 @@ class Joint final : public AttentionHead {
     if (video.has("bias")) logits = logits + video["bias"].select(3, 0).unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
     const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]
+    if (trains_factored(text.size())) return factored_score(w, taken, text, video);
     const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +
                          taken.sum(-1, /*keepdim=*/true) * vs;  // [M, H, N, d]
     return tail(w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2)),
                 text["text"]);
+  }
+
+  Tensor factored_score(const Tensor& w, const Tensor& taken, const TextState& text,
+                        const VideoState& video) {
+    const PairTail tail(parts());
+    const Tensor of_frames = tail.images(video["f"] + attention_->out->bias);    // [M, T, 2 D]
+    const Tensor attended = tail.head_images(video["o"]).flatten(1, 2);          // [M, H T, 2 D]
+    const Tensor left = (w.unsqueeze(1) - taken).transpose(1, 2).flatten(2);     // [M, N, H T]
+    const Tensor of_text = tail.head_images(text["v"].unsqueeze(2)).squeeze(2);  // [N, H, 2 D]
+    return tail.score({torch::cat({w, left}, 2), torch::cat({of_frames, attended}, 1),
+                       taken.sum(-1).permute({2, 0, 1}), of_text},
+                      text["text"]);
   }
 
   int64_t pair_bytes() const override {
