@@ -115,22 +115,25 @@ Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, in
   model.eval();
   std::vector<int64_t> skipped;
   const auto videos = video_states(encoding, manifest, features, skipped, group);
-  const auto readable = without(manifest, skipped);
-  const Queries queries = collect_queries(readable);
+  auto readable = without(manifest, skipped);
+  Queries queries = collect_queries(readable);
   const Share share(std::ssize(queries.captions), kTextBatch, group);
   const auto texts = text_states(encoding, queries.captions, features, share);
-  const Tensor sim = group.gather_rows(
+  const Tensor scores = group.gather_rows(
       models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb}));
   model.train(was_training);
 
   const Tensor target = torch::tensor(queries.target);
   Evaluation result;
-  result.t2v_ranks = ranks_t2v(sim, target);
-  result.v2t_ranks = ranks_v2t(sim, target);
+  result.sim = scores.to(torch::kCPU);
+  result.t2v_ranks = ranks_t2v(result.sim, target);
+  result.v2t_ranks = ranks_v2t(result.sim, target);
   result.t2v = summarize(result.t2v_ranks);
   result.v2t = summarize(result.v2t_ranks);
   result.videos = videos.size();
   result.skipped = std::ssize(readable.skipped);
+  result.target = std::move(queries.target);
+  result.readable = std::move(readable);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

@@ -1,6 +1,7 @@
 // A model on a split: features of every text and video once, scores in blocks, ranks both ways.
 #pragma once
 
+#include "vtr/data/manifest.h"
 #include "vtr/dist/group.h"
 #include "vtr/eval/features.h"
 #include "vtr/eval/metrics.h"
@@ -25,6 +26,9 @@ struct EvalOptions {
 struct Evaluation {
   Metrics t2v, v2t;
   std::vector<double> t2v_ranks, v2t_ranks;  // per query, in the manifest's order
+  Tensor sim;                                // [N texts, M videos] float32, on the CPU
+  std::vector<int64_t> target;               // [N] the column of each text's video
+  data::Manifest readable;  // the videos that were evaluated, in the order of the columns
   int64_t videos = 0;
   int64_t skipped = 0;  // videos left out: of data.skip_list, or unreadable by data.on_error: skip
   double seconds = 0;
