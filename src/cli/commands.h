@@ -23,6 +23,7 @@ struct Command {
 
 Command train_command();
 Command eval_command();
+Command report_command();
 Command encode_command();
 Command data_command();
 Command tokenizer_command();

@@ -3,6 +3,7 @@
 #include "page_files.h"
 
 #include "vtr/core/base64.h"
+#include "vtr/report/plot.h"
 
 #include <fmt/format.h>
 
@@ -12,59 +13,38 @@
 namespace vtr::report {
 namespace {
 
-// Text that can stand in an element or a quoted attribute, whatever it holds.
-std::string escaped(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\'': result += "&#39;"; break;
-      case '\n': case '\t': result += c; break;
-      // No other control character may stand in HTML.
-      default: result += static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
-    }
-  }
-  return result;
+std::string tag(const char* name, const std::string& text) {
+  return fmt::format("<{0}>{1}</{0}>\n", name, escape_xml(text));
 }
 
-std::string tag(std::string_view name, std::string_view text) {
-  return fmt::format("<{0}>{1}</{0}>\n", name, escaped(text));
-}
-
-std::string image(const Picture& picture, std::string_view more = "") {
-  return fmt::format("<img src=\"data:{};base64,{}\" alt=\"{}\"{}>", picture.type,
-                     base64(picture.bytes), escaped(picture.alt), more);
+std::string image(const Picture& picture) {
+  return fmt::format("<img src=\"data:{};base64,{}\" alt=\"{}\">", picture.type,
+                     base64(picture.bytes), escape_xml(picture.alt));
 }
 
 // What is wider than a phone scrolls in itself, by keys too.
 std::string scrolling(const std::string& name, const std::string& content) {
-  return fmt::format("<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n",
-                     escaped(name), content);
+  return fmt::format(
+      "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{}\">\n{}</div>\n",
+      escape_xml(name), content);
 }
 
-std::string figure(std::string_view kind, const std::string& content, const std::string& caption) {
+std::string figure(const char* kind, const std::string& content, const std::string& caption) {
   return fmt::format("<figure class=\"{}\">\n<figcaption>{}</figcaption>\n{}\n</figure>\n", kind,
-                     escaped(caption), content);
+                     escape_xml(caption), content);
 }
 
 bool begins_with_number(const std::string& text) {
-  size_t i = text.starts_with('+') || text.starts_with('-') ? 1 : 0;
-  return i < text.size() && std::isdigit(static_cast<unsigned char>(text[i])) != 0;
+  const size_t sign = text.starts_with('+') || text.starts_with('-') ? 1 : 0;
+  return text.size() > sign && std::isdigit(static_cast<unsigned char>(text[sign])) != 0;
 }
 
-// Cells with nothing in them, or a dash, are no exception.
-bool is_numeric(const SortableTable& table, size_t column) {
-  bool any = false;
-  for (const auto& row : table.rows) {
+bool stands_right(const SortableTable& table, size_t column) {
+  const auto is_number = [&](const auto& row) {
     const std::string& text = row[column].text;
-    if (text.empty() || text == "-") continue;
-    if (!begins_with_number(text)) return false;
-    any = true;
-  }
-  return any;
+    return text.empty() || text == "-" || begins_with_number(text);
+  };
+  return std::all_of(table.rows.begin(), table.rows.end(), is_number);
 }
 
 std::string html(const Paragraph& paragraph) { return tag("p", paragraph.text); }
@@ -73,33 +53,33 @@ std::string html(const Cards& cards) {
   std::string list;
   for (const auto& [name, value, note] : cards.cards) {
     list += fmt::format("<div><dt>{}</dt><dd><strong>{}</strong> <span>{}</span></dd></div>\n",
-                        escaped(name), escaped(value), escaped(note));
+                        escape_xml(name), escape_xml(value), escape_xml(note));
   }
   return fmt::format("<dl class=\"cards\">\n{}</dl>\n", list);
 }
 
 std::string html(const SortableTable& table) {
-  std::vector<std::string_view> kind;
+  std::vector<const char*> kind;
   std::string head, body;
   for (size_t i = 0; i < table.header.size(); ++i) {
-    kind.push_back(is_numeric(table, i) ? " class=\"number\"" : "");
-    head += fmt::format("<th scope=\"col\"{}>{}</th>", kind[i], escaped(table.header[i]));
+    kind.push_back(stands_right(table, i) ? " class=\"number\"" : "");
+    head += fmt::format("<th scope=\"col\"{}>{}</th>", kind[i], escape_xml(table.header[i]));
   }
   for (const auto& row : table.rows) {
     body += "<tr>";
     for (size_t i = 0; i < row.size(); ++i) {
-      const std::string text = escaped(row[i].text);
+      const std::string text = escape_xml(row[i].text);
       body += fmt::format("<td{}>{}</td>", kind.at(i),
-                          row[i].href.empty()
-                              ? text
-                              : fmt::format("<a href=\"{}\">{}</a>", escaped(row[i].href), text));
+                          row[i].href.empty() ? text
+                                              : fmt::format("<a href=\"{}\">{}</a>",
+                                                            escape_xml(row[i].href), text));
     }
     body += "</tr>\n";
   }
   return scrolling(table.caption,
                    fmt::format("<table class=\"sortable\">\n<caption>{}</caption>\n<thead><tr>{}"
                                "</tr></thead>\n<tbody>\n{}</tbody>\n</table>\n",
-                               escaped(table.caption), head, body));
+                               escape_xml(table.caption), head, body));
 }
 
 std::string html(const Bars& bars) {
@@ -110,12 +90,12 @@ std::string html(const Bars& bars) {
     body += fmt::format(
         "<tr><th scope=\"row\">{}</th><td><span class=\"bar\" style=\"--part:{:.4f}\"></span>{}"
         "</td></tr>\n",
-        escaped(label), most > 0 ? value / most : 0, escaped(text));
+        escape_xml(label), most > 0 ? value / most : 0, escape_xml(text));
   }
   return fmt::format(
       "<table class=\"bars\">\n<caption>{}</caption>\n<thead><tr><th scope=\"col\">{}</th>"
       "<th scope=\"col\">{}</th></tr></thead>\n<tbody>\n{}</tbody>\n</table>\n",
-      escaped(bars.caption), escaped(bars.of), escaped(bars.what), body);
+      escape_xml(bars.caption), escape_xml(bars.of), escape_xml(bars.what), body);
 }
 
 std::string html(const Figure& shown) {
@@ -123,10 +103,8 @@ std::string html(const Figure& shown) {
 }
 
 std::string html(const Drawing& drawing) {
-  return figure("drawing",
-                scrolling(drawing.alt, fmt::format("<div role=\"img\" aria-label=\"{}\">{}</div>\n",
-                                                   escaped(drawing.alt), drawing.svg)),
-                drawing.caption);
+  return fmt::format("<figure class=\"drawing\">\n{}</figure>\n",
+                     scrolling(drawing.name, drawing.svg));
 }
 
 std::string html(const Strip& strip) {
@@ -144,8 +122,9 @@ std::string html(const Strip& strip) {
                              most > 0 ? *weight / most : 0)
                : "";
     const std::string value = weight ? fmt::format("<b>{:.2f}</b> ", *weight) : "";
-    list += fmt::format("<li{}><span class=\"frame\">{}{}</span><small>{}{}</small></li>\n",
-                        kept ? "" : " class=\"left\"", image(picture), bar, value, escaped(label));
+    list +=
+        fmt::format("<li{}><span class=\"frame\">{}{}</span><small>{}{}</small></li>\n",
+                    kept ? "" : " class=\"left\"", image(picture), bar, value, escape_xml(label));
   }
   return figure(chosen ? "strip chosen" : "strip", fmt::format("<ol>\n{}</ol>", list),
                 strip.caption);
@@ -160,7 +139,7 @@ std::string html(const Story& story) {
 }
 
 std::string html(const Listing& listing) {
-  return fmt::format("<details>\n<summary>{}</summary>\n{}</details>\n", escaped(listing.title),
+  return fmt::format("<details>\n<summary>{}</summary>\n{}</details>\n", escape_xml(listing.title),
                      scrolling(listing.title, tag("pre", listing.text)));
 }
 
@@ -169,16 +148,16 @@ std::string html(const Section& section) {
   for (const auto& block : section.blocks) {
     content += std::visit([](const auto& some) { return html(some); }, block);
   }
-  return fmt::format("<section id=\"{}\">\n{}</section>\n", escaped(section.id), content);
+  return fmt::format("<section id=\"{}\">\n{}</section>\n", escape_xml(section.id), content);
 }
 
 std::string list_of(const std::string& name, const std::vector<Link>& links) {
   if (links.empty()) return "";
   std::string items;
   for (const auto& [title, href] : links) {
-    items += fmt::format("<li><a href=\"{}\">{}</a></li>\n", escaped(href), escaped(title));
+    items += fmt::format("<li><a href=\"{}\">{}</a></li>\n", escape_xml(href), escape_xml(title));
   }
-  return fmt::format("<nav aria-label=\"{0}\">\n<ul>\n{1}</ul>\n</nav>\n", escaped(name), items);
+  return fmt::format("<nav aria-label=\"{0}\">\n<ul>\n{1}</ul>\n</nav>\n", escape_xml(name), items);
 }
 
 }  // namespace
@@ -197,7 +176,7 @@ std::string to_html(const Page& page) {
       "style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n"
       "<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<header>\n<h1>{}</h1>\n{}{}{}"
       "</header>\n<main>\n{}</main>\n<script>\n{}</script>\n</body>\n</html>\n",
-      escaped(page.title), kPageCss, escaped(page.title), tag("p", page.subtitle),
+      escape_xml(page.title), kPageCss, escape_xml(page.title), tag("p", page.subtitle),
       list_of("Pages", page.pages), list_of("Contents", contents), sections, kPageJs);
 }
 

@@ -26,7 +26,8 @@ struct Cards {
   std::vector<Card> cards;
 };
 
-// Its header sorts it. A column whose cells all begin with a number stands to the right.
+// Its header sorts it. A column of cells that begin with a number, are empty or "-"
+// stands to the right.
 struct SortableTable {
   struct Cell {
     std::string text;
@@ -60,8 +61,8 @@ struct Figure {
 };
 
 struct Drawing {
-  std::string svg;  // an <svg> element
-  std::string alt, caption;
+  std::string svg;  // an <svg> element with its title in it, as svg() of vtr/report/plot.h gives it
+  std::string name;
 };
 
 // Frames of a video in their order, with what they are weighed with.
@@ -89,8 +90,7 @@ struct Listing {
   std::string title, text;
 };
 
-using Block =
-    std::variant<Paragraph, Cards, SortableTable, Bars, Figure, Drawing, Story, Listing>;
+using Block = std::variant<Paragraph, Cards, SortableTable, Bars, Figure, Drawing, Story, Listing>;
 
 struct Section {
   std::string id, title;  // the id is that of links, `#id`

@@ -1,5 +1,7 @@
 #include "store/picture.h"
 
+#include "vtr/data/picture.h"
+
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 
@@ -17,7 +19,29 @@ std::vector<cv::Mat> as_mats(uint8_t* planes, int64_t height, int64_t width) {
   return mats;
 }
 
+cv::Mat interleaved(const uint8_t* planes, int64_t height, int64_t width) {
+  cv::Mat picture;
+  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
+  return picture;
+}
+
+std::string encoded(const char* kind, cv::Mat picture, const std::vector<int>& options) {
+  cv::cvtColor(picture, picture, cv::COLOR_RGB2BGR);
+  std::vector<uint8_t> bytes;
+  cv::imencode(kind, picture, bytes, options);
+  return {bytes.begin(), bytes.end()};
+}
+
 }  // namespace
+
+std::string to_jpeg(const uint8_t* planes, int64_t height, int64_t width, int64_t quality) {
+  return encoded(".jpg", interleaved(planes, height, width),
+                 {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(quality)});
+}
+
+std::string to_png(const uint8_t* planes, int64_t height, int64_t width) {
+  return encoded(".png", interleaved(planes, height, width), {});
+}
 
 void append_frame(const uint8_t* planes, int64_t height, int64_t width, const StoreSpec& spec,
                   std::vector<uint8_t>& bytes) {
@@ -25,15 +49,12 @@ void append_frame(const uint8_t* planes, int64_t height, int64_t width, const St
     bytes.insert(bytes.end(), planes, planes + 3 * height * width);
     return;
   }
-  cv::Mat picture;
-  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
   if (spec.format == "raw") {
+    const cv::Mat picture = interleaved(planes, height, width);
     bytes.insert(bytes.end(), picture.datastart, picture.dataend);
     return;
   }
-  cv::cvtColor(picture, picture, cv::COLOR_RGB2BGR);
-  std::vector<uint8_t> jpeg;
-  cv::imencode(".jpg", picture, jpeg, {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(spec.quality)});
+  const std::string jpeg = to_jpeg(planes, height, width, spec.quality);
   bytes.insert(bytes.end(), jpeg.begin(), jpeg.end());
 }
 

@@ -64,10 +64,10 @@ class Joint final : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor w = weights(text, video).transpose(0, 1);                    // [M, N, T]
-    const Tensor ks = text["k"].permute({1, 2, 0});                           // [H, d, N]
-    const Tensor vs = text["v"].transpose(0, 1);                              // [H, N, d]
-    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();     // [M, H, T, N]
+    const Tensor w = weights(text, video).transpose(0, 1);                 // [M, N, T]
+    const Tensor ks = text["k"].permute({1, 2, 0});                        // [H, d, N]
+    const Tensor vs = text["v"].transpose(0, 1);                           // [H, N, d]
+    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();  // [M, H, T, N]
     if (video.has("bias")) logits = logits + video["bias"].select(3, 0).unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
     const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]

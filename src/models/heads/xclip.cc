@@ -80,7 +80,7 @@ class XClip final : public Head {
     const Tensor no_word = text["mask"].logical_not().unsqueeze(-1);  // [N, L, 1]
     const Tensor no_frame = video["mask"].logical_not();              // [M, T]
     const Tensor& frames = video["frames"];
-    const Tensor words_video = text["words"].matmul(video["video"].t());  // [N, L, M]
+    const Tensor words_video = text["words"].matmul(video["video"].t());      // [N, L, M]
     const Tensor text_frames = frame_products(text["sentence"], frames);      // [N, M, T]
     const Tensor e = interactions(text["to_frames"], frames);                 // [N, L, M, T]
     const Tensor by_frame = over_words(e, word_mat_, no_word.unsqueeze(-1));  // [N, M, T]
