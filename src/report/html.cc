@@ -104,7 +104,7 @@ std::string html(const Figure& shown) {
 
 std::string html(const Drawing& drawing) {
   return fmt::format("<figure class=\"drawing\">\n{}</figure>\n",
-                     scrolling(drawing.name, drawing.svg));
+                     scrolling(drawing.name, image({"image/svg+xml", drawing.svg, drawing.name})));
 }
 
 std::string html(const Strip& strip) {

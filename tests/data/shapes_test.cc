@@ -113,6 +113,29 @@ TEST(Shapes, TheFolderReadsAsMsrvtt) {
   EXPECT_EQ(frames.valid, 12);
 }
 
+TEST(Shapes, MixedCaptionsAreTheOrderedAndTheSingleOfEveryTestVideo) {
+  test::TempDir dir;
+  make_shapes(dir.path(), {.train = 3, .test = 4, .event_seconds = 0.4, .gap_seconds = 0.1});
+  DataOptions options;
+  options.dataset = "shapes";
+  options.root = dir.path().string();
+  const auto read = [&](const std::string& split) {
+    options.test = split;
+    return read_split(options, Split::test, 0);
+  };
+  const Manifest ordered = read("ordered"), single = read("single"), mixed = read("mixed");
+  EXPECT_EQ(mixed.name, "shapes mixed");
+  ASSERT_EQ(mixed.videos.size(), 4u);
+  EXPECT_EQ(mixed.captions(), 8);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(mixed.videos[i].id, ordered.videos[i].id);
+    EXPECT_EQ(mixed.videos[i].captions, (std::vector<std::string>{ordered.videos[i].captions[0],
+                                                                  single.videos[i].captions[0]}));
+  }
+  dir.write("shapes_test_single.csv", "key,vid_key,video_id,sentence\nret0,msr0,video3,a star\n");
+  test::expect_error([&] { read("mixed"); }, "has no caption of one event");
+}
+
 TEST(Shapes, TheFilesAreAFunctionOfTheSeedToTheByte) {
   test::TempDir dir;
   ShapesOptions options{.train = 6, .test = 2, .orders = 2, .event_seconds = 0.4, .workers = 1};

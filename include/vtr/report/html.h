@@ -1,6 +1,6 @@
 // A page of HTML that needs nothing beside itself: style and script stand in it, pictures are data:
 // addresses, and its content security policy forbids it to load anything. All texts are plain and
-// are escaped here; only a Drawing is markup, our own.
+// are escaped here.
 //
 //   report::Page page{"runs/a", "joint on shapes", {}, {}};
 //   page.sections.push_back({"result", "Result", {report::Paragraph{"60 queries"}}});
@@ -61,7 +61,7 @@ struct Figure {
 };
 
 struct Drawing {
-  std::string svg;  // an <svg> element with its title in it, as svg() of vtr/report/plot.h gives it
+  std::string svg;  // a file's, with its title in it, as svg() of vtr/report/plot.h makes it
   std::string name;
 };
 

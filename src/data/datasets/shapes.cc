@@ -2,6 +2,10 @@
 
 #include "datasets/annotations.h"
 
+#include "vtr/core/error.h"
+
+#include <algorithm>
+
 namespace vtr::data {
 namespace {
 
@@ -11,15 +15,34 @@ std::string file_of(const std::string& split) {
   return split == "single" ? "shapes_test_single.csv" : split;
 }
 
+Manifest read_part(const DataOptions& options, Split role, const std::string& split) {
+  return msrvtt_dataset().read(options, role, file_of(split));
+}
+
+// Every test video with both of its captions: of its ordered events, and of one of them.
+Manifest read_mixed(const DataOptions& options, Split role) {
+  Manifest mixed = read_part(options, role, "ordered");
+  const Manifest single = read_part(options, role, "single");
+  for (auto& video : mixed.videos) {
+    const auto twin = std::ranges::find(single.videos, video.id, &Record::id);
+    VTR_CHECK(twin != single.videos.end(), "{}: {} has no caption of one event", options.root,
+              video.id);
+    video.captions.insert(video.captions.end(), twin->captions.begin(), twin->captions.end());
+  }
+  mixed.sources.insert(mixed.sources.end(), single.sources.begin(), single.sources.end());
+  return mixed;
+}
+
 }  // namespace
 
 DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
   entry.summary =
-      "the generated benchmark: splits train, and ordered or single captions for testing";
+      "the generated benchmark: splits train, and ordered, single or mixed captions for testing";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
-    Manifest manifest = msrvtt_dataset().read(options, role, file_of(split));
+    Manifest manifest =
+        split == "mixed" ? read_mixed(options, role) : read_part(options, role, split);
     manifest.name = "shapes " + split;
     for (auto& source : manifest.sources) source.published.clear();  // only the names are theirs
     return manifest;
