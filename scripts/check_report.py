@@ -61,8 +61,6 @@ const rgba = (text) => {
 };
 const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
 const ground = (element) => {
-  const paper = element.closest("svg")?.querySelector(".paper");
-  if (paper) return rgba(getComputedStyle(paper).fill).slice(0, 3);
   const layers = [];
   for (let e = element; e; e = e.parentElement) {
     const layer = rgba(getComputedStyle(e).backgroundColor);
@@ -81,9 +79,9 @@ for (const element of document.body.querySelectorAll("*")) {
   const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
   const style = getComputedStyle(element);
   if (!own || !element.getClientRects().length || style.visibility === "hidden") continue;
-  if (["SCRIPT", "STYLE", "TITLE", "style", "title"].includes(element.tagName)) continue;
+  if (["SCRIPT", "STYLE"].includes(element.tagName)) continue;
   const under = ground(element);
-  const text = over(rgba(element.closest("svg") ? style.fill : style.color), under);
+  const text = over(rgba(style.color), under);
   const [dark, light] = [luminance(text), luminance(under)].sort((a, b) => a - b);
   const ratio = (light + 0.05) / (dark + 0.05);
   lowest = Math.min(lowest, ratio);

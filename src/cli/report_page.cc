@@ -11,18 +11,7 @@
 #include <optional>
 
 namespace vtr::cli {
-namespace {
-
-// "a" of runs/a, "a, step_00000100" of one checkpoint.
-std::string name_of(const Subject& subject) {
-  const std::string run = fs::canonical(subject.run).filename().string();
-  const bool whole = fs::equivalent(subject.label, subject.run);
-  return whole ? run : run + ", " + fs::path(subject.checkpoint->filename()).string();
-}
-
-}  // namespace
-
-RunReport report_on(Subject subject, int64_t queries) {
+RunReport report_on(Subject subject, const std::string& name, int64_t queries) {
   const auto [model, tokenizer] = load(subject);
   auto& e = subject.experiment;
   const auto how = encoding(e, *model, *tokenizer);
@@ -38,7 +27,7 @@ RunReport report_on(Subject subject, int64_t queries) {
   log::info("[report] {}: {}: t2v R@1 {:.1f}, {:.1f} s", subject.label, manifest.name,
             result.t2v.r1, result.seconds);
 
-  RunReport run{.name = name_of(subject), .experiment = e, .t2v = result.t2v, .v2t = result.v2t};
+  RunReport run{.name = name, .experiment = e, .t2v = result.t2v, .v2t = result.v2t};
   run.page.title = fmt::format("{}: {} on {}", run.name, e.model.head.name, manifest.name);
   run.page.subtitle = fmt::format(
       "{} texts, {} videos, {} skipped. Weights: {}. Equal scores share the mean of their places.",

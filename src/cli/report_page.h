@@ -19,6 +19,6 @@ struct RunReport {
 
 // Evaluates `subject` on its test split and shows `queries` of the best and of the worst answers.
 // Throws Error as `load` and evaluation do.
-RunReport report_on(Subject subject, int64_t queries);
+RunReport report_on(Subject subject, const std::string& name, int64_t queries);
 
 }  // namespace vtr::cli

@@ -70,7 +70,7 @@ TEST_F(Report, SeveralRunsAreLinked) {
   EXPECT_TRUE(has(page("pages/b.html"), "This head does not weigh them by the text"));
   EXPECT_TRUE(has(page("pages/a.html"), "class=\"weight\""));
   EXPECT_FALSE(has(page("pages/b.html"), "class=\"weight\""));
-  expect_refused({"report", path("a"), path("b")}, "--out DIR: where the 2 pages go");
+  expect_refused({"report", path("a"), path("b")}, "--out DIR is needed");
   expect_refused({"report", path("a"), path("b"), "--out", path("a.html")}, "name a folder");
 }
 
@@ -110,7 +110,7 @@ TEST_F(Report, WhatIsNoRunOrHasNoCheckpointIsNamed) {
   expect_refused({"report", path("data")}, "data: neither a run's folder nor a checkpoint");
   dir.write("started/config.yaml", read_file(config));
   expect_refused({"report", path("started")}, "started: there is no checkpoint in it");
-  expect_refused({"report", "data.test=single"}, "which run?");
+  expect_refused({"report", "data.test=single"}, "which run or sweep?");
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }  // UTF-8
+  const std::vector<std::string>& header() const { return header_; }
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
   std::string text() const;                                                    // columns aligned
   std::string csv() const;                                                     // RFC 4180
   std::string markdown() const;                                                // GitHub's tables
