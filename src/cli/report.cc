@@ -78,7 +78,8 @@ report::SortableTable table_of(const std::vector<RunReport>& runs) {
 report::Section section_of(const fs::path& folder, size_t number) {
   const auto overview = sweep::read_overview(folder);
   const std::string name = fs::canonical(folder).filename().string();
-  report::SortableTable table{"Mean and standard deviation over the seeds", overview.table.header(), {}};
+  report::SortableTable table{
+      "Mean and standard deviation over the seeds", overview.table.header(), {}};
   for (const auto& row : overview.table.rows()) {
     auto& cells = table.rows.emplace_back();
     for (const auto& text : row) cells.push_back({text});
@@ -110,7 +111,8 @@ void write_all(std::vector<RunReport>& runs, const std::vector<std::string>& swe
     std::erase_if(run.page.pages, [&](const auto& link) { return link.href == run.file; });
     write(folder / run.file, run.page);
   }
-  report::Page index{"Report", fmt::format("{} runs, {} sweeps", runs.size(), sweeps.size()), {}, {}};
+  report::Page index{
+      "Report", fmt::format("{} runs, {} sweeps", runs.size(), sweeps.size()), {}, {}};
   if (!runs.empty()) index.sections.push_back({"runs", "Runs", {table_of(runs)}});
   for (const auto& sweep : sweeps) {
     index.sections.push_back(section_of(sweep, index.sections.size()));

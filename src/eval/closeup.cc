@@ -110,9 +110,10 @@ std::vector<Answer> worst(const std::vector<Answer>& answers, int64_t count) {
 }
 
 Tensor heat_map(const Tensor& sim, int64_t side) {
-  const Tensor map = std::get<0>(
-      torch::adaptive_max_pool2d(sim.unsqueeze(0), {std::min(side, sim.size(0)),
-                                                    std::min(side, sim.size(1))})).squeeze(0);
+  const Tensor map =
+      std::get<0>(torch::adaptive_max_pool2d(
+                      sim.unsqueeze(0), {std::min(side, sim.size(0)), std::min(side, sim.size(1))}))
+          .squeeze(0);
   const Tensor low = map.min();
   return (map - low) / (map.max() - low).clamp_min(1e-12);
 }

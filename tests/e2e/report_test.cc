@@ -91,7 +91,8 @@ TEST_F(Report, HtmlInCaptionsIsText) {
                "--out", path("out.html")});
   const std::string html = page("out.html");
   EXPECT_FALSE(has(html, "<script>alert"));
-  EXPECT_TRUE(has(html, "<h3>a &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;circle&quot;</h3>"));
+  EXPECT_TRUE(
+      has(html, "<h3>a &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;circle&quot;</h3>"));
 }
 
 TEST_F(Report, FramesOfVideosThatAreGoneAreNamed) {

@@ -16,8 +16,8 @@ namespace {
 // Four texts of three videos: right by 0.4, right by 0.1, third, second.
 Evaluation four_texts() {
   Evaluation result;
-  result.sim = torch::tensor({{0.9F, 0.5F, 0.1F}, {0.6F, 0.5F, 0.4F}, {0.3F, 0.2F, 0.1F},
-                              {0.4F, 0.8F, 0.7F}});
+  result.sim = torch::tensor(
+      {{0.9F, 0.5F, 0.1F}, {0.6F, 0.5F, 0.4F}, {0.3F, 0.2F, 0.1F}, {0.4F, 0.8F, 0.7F}});
   result.target = {0, 0, 2, 2};
   result.t2v_ranks = {1, 1, 3, 2};
   return result;
@@ -91,7 +91,10 @@ class Look : public testing::Test {
     loader.video.frames = 4;
     loader.resolution = 32;
     loader.max_words = 12;
-    return {.model = *model, .tokenizer = tokenizer, .loader = loader, .encoder_choice = encoder,
+    return {.model = *model,
+            .tokenizer = tokenizer,
+            .loader = loader,
+            .encoder_choice = encoder,
             .tokenizer_choice = {"fake", config::Node(YAML::NodeType::Map)}};
   }
   test::TempDir dir;
@@ -116,7 +119,8 @@ TEST_F(Look, WeighsTheFramesAsScoringDoes) {
     EXPECT_EQ(seen.videos.size(), 2U);
     ASSERT_EQ(seen.pairs.size(), 3U);
     for (const auto& [pair, explained] : seen.pairs) {
-      EXPECT_TRUE(torch::allclose(explained.weights, whole.weights[pair.text][pair.video], 1e-4, 1e-5));
+      EXPECT_TRUE(
+          torch::allclose(explained.weights, whole.weights[pair.text][pair.video], 1e-4, 1e-5));
       EXPECT_TRUE(
           torch::allclose(explained.relevance, whole.relevance[pair.text][pair.video], 1e-4, 1e-5));
     }

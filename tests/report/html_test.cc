@@ -22,9 +22,11 @@ Page page_of(const std::string& text) {
           {{"one",
             text,
             {Paragraph{text}, Cards{{{text, text, text}}},
-             SortableTable{text, {text, "R@1"}, {{{text, "other.html"}, {"46.9 (+1.0)"}}, {{text}, {"-"}}}},
-             Bars{text, text, text, {{text, 3, text}}}, Figure{picture, text}, Drawing{"<svg></svg>", text},
-             Story{text, {text}, {strip, {text, {}, text}}}, Listing{text, text}}}}};
+             SortableTable{
+                 text, {text, "R@1"}, {{{text, "other.html"}, {"46.9 (+1.0)"}}, {{text}, {"-"}}}},
+             Bars{text, text, text, {{text, 3, text}}}, Figure{picture, text},
+             Drawing{"<svg></svg>", text}, Story{text, {text}, {strip, {text, {}, text}}},
+             Listing{text, text}}}}};
 }
 
 size_t count(const std::string& text, const std::string& part) {

@@ -24,8 +24,9 @@ TEST(MetricsLog, GoesOnWithoutTheLinesAfterTheCheckpoint) {
 
 TEST(Records, AreReadAsTheyWereWritten) {
   const test::TempDir dir;
-  const auto path = dir.write("metrics.jsonl",
-                              "{\"step\":1,\"loss\":0.25,\"by\":\"a\"}\n{\"loss\":null}\n{\"step\": 5, \"lo");
+  const auto path =
+      dir.write("metrics.jsonl",
+                "{\"step\":1,\"loss\":0.25,\"by\":\"a\"}\n{\"loss\":null}\n{\"step\": 5, \"lo");
   const auto records = read_records(path);
   ASSERT_EQ(records.size(), 2U);  // the last line is torn
   EXPECT_EQ(to_json(records[0]), "{\"step\":1,\"loss\":0.25,\"by\":\"a\"}");
