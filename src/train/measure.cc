@@ -1,5 +1,6 @@
 #include "vtr/train/measure.h"
 
+#include "groups.h"
 #include "optimizer.h"
 #include "step.h"
 
@@ -81,6 +82,12 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
     times.losses.push_back(loss.item<double>());
   }
   return times;
+}
+
+int64_t trained_values(models::Retriever& model, const TrainOptions& options) {
+  int64_t values = -freeze(model, options.freeze);
+  for (const auto& parameter : model.parameters()) values += parameter.numel();
+  return values;
 }
 
 int64_t peak_memory(c10::Device device) {

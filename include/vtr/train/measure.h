@@ -20,6 +20,9 @@ struct StepTimes {
 StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps);
 
+// Values that train: all but those that train.freeze holds, which are marked so in the model.
+int64_t trained_values(models::Retriever& model, const TrainOptions& options);
+
 // The most that this process has had so far, in bytes: resident memory, or what LibTorch's
 // allocator gave out on a GPU.
 int64_t peak_memory(c10::Device device);
