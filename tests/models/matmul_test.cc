@@ -3,7 +3,7 @@
 #include "support/error_of.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

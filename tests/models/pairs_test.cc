@@ -5,7 +5,7 @@
 #include "support/tiny_clip.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -54,8 +54,8 @@ class AttentionHead : public Head {
   Tensor positions(const VideoFeatures& features) const;
   Tensor placed_frames(const VideoFeatures& features);  // f_i = LN1(x_i) + p_i  [M, T, D]
   // r [N, M, T] from the texts' q [N, D], the frames' k [M, T, D] and the videos' state, -inf where
-  // not kept.
-  Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video) const;
+  // not among the `topk` kept.
+  Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video, int64_t topk) const;
   // Training without dropout, on texts enough to pay for the images of the videos' vectors: `score`
   // then factors (factored/pairs.h).
   bool trains_factored(int64_t texts) const {

@@ -2,7 +2,8 @@
 
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 #include <algorithm>
 
