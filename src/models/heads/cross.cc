@@ -58,12 +58,12 @@ class Cross : public AttentionHead {
   }
 
  private:
-  Tensor keys(const VideoState& video) const {  // [M, T, D]
+  Tensor keys(const VideoState& video) {  // [M, T, D]
     return video.has("k") ? video["k"] : attention_->k(video["f"]);
   }
 
   // a [M, H, N, T], zero where a frame is not kept
-  Tensor attention(const TextState& text, const VideoState& video) const {
+  Tensor attention(const TextState& text, const VideoState& video) {
     const Tensor all = keys(video);
     const Tensor left = relevance(text["q"], all, video, options_.topk).isinf();  // [N, M, T]
     const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);               // [1, H, N, d]
