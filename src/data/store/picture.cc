@@ -49,7 +49,7 @@ void append_frame(const uint8_t* planes, int64_t height, int64_t width, const St
     bytes.insert(bytes.end(), picture.datastart, picture.dataend);
     return;
   }
-  const auto jpeg = encode_jpeg(picture.data, height, width, spec.quality);
+  const std::string jpeg = to_jpeg(planes, height, width, spec.quality);
   bytes.insert(bytes.end(), jpeg.begin(), jpeg.end());
 }
 
