@@ -4,6 +4,7 @@
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/files.h"
 #include "vtr/eval/features.h"
 #include "vtr/models/by_length.h"
 #include "vtr/models/weights/safetensors.h"
@@ -163,9 +164,13 @@ int bench_step(const Flags& flags) {
                                  {"flops", times.flops},
                                  {"achieved_flops", times.flops / seconds},
                                  {"ceiling_flops", ceiling},
-                                 {"peak_bytes", train::peak_memory(model->device())},
-                                 {"losses", nlohmann::json(times.losses).dump()}};
-  print_record(record, flags.json);
+                                 {"peak_bytes", train::peak_memory(model->device())}};
+  print_record(record, "");
+  if (!flags.json.empty()) {
+    auto object = nlohmann::ordered_json::parse(report::to_json(record));
+    object["losses"] = times.losses;
+    write_file(flags.json, object.dump() + "\n");
+  }
   return 0;
 }
 

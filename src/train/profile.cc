@@ -5,12 +5,13 @@
 #include "vtr/report/table.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/autograd.h>
+#include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <tuple>
@@ -110,6 +111,7 @@ std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> even
 }  // namespace
 
 Profiler::Profiler(c10::Device device) : device_(device) {
+  setenv("KINETO_LOG_LEVEL", "5", /*overwrite=*/0);  // it calls a machine without a GPU an error
   std::set<impl::ActivityType> activities = {impl::ActivityType::CPU};
   if (device.is_cuda()) activities.insert(impl::ActivityType::CUDA);
   const impl::ProfilerConfig config(impl::ProfilerState::KINETO, /*report_input_shapes=*/true);
