@@ -1,6 +1,6 @@
 #include "vtr/eval/cost.h"
 
-#include "flops.h"
+#include "vtr/eval/flops.h"
 #include "support/fake_tokenizer.h"
 #include "support/tiny_retriever.h"
 
