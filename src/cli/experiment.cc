@@ -11,7 +11,8 @@
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <torch/version.h>
 
 #include <algorithm>
@@ -68,8 +69,10 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
     throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
   }
   VTR_CHECK(missing.empty(), "{}", missing);
-  // A run may be gone on with from any folder.
-  auto& data = experiment.data;
+  make_absolute(experiment.data);
+}
+
+void make_absolute(data::DataOptions& data) {
   for (auto* path : {&data.root, &data.skip_list, &data.store, &data.features}) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }

@@ -3,7 +3,7 @@
 #include "at_rest.h"
 #include "flops.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 

@@ -7,7 +7,7 @@
 #include "vtr/report/table.h"
 
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <unistd.h>

@@ -5,13 +5,15 @@
 #include "step.h"
 
 #include "vtr/core/random.h"
+#include "vtr/train/profile.h"
 
 #include <ATen/record_function.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <sys/resource.h>
 
 namespace vtr::train {
@@ -54,10 +56,9 @@ class Scopes {
 
 thread_local std::map<std::string, double>* Scopes::current = nullptr;
 
-// Until the device has done what it was given.
-void wait(const Tensor& result) { result.sum().item(); }
-
 }  // namespace
+
+void wait(const Tensor& result) { result.sum().item(); }
 
 StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps) {
@@ -69,6 +70,8 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
   for (int64_t i = 0; i < steps; ++i) {
     torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step", i));
     Scopes scopes;
+    std::optional<Profiler> count;
+    if (i == 0) count.emplace(model.device());
     const auto start = Clock::now();
     optimizer.zero_grad();
     const Tensor loss = pass.backward(batches[static_cast<size_t>(i) % batches.size()], 1);
@@ -80,6 +83,7 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
     times.update.push_back(update);
     times.backward.push_back(all - forward - update);
     times.losses.push_back(loss.item<double>());
+    if (count) times.flops = count->stop().flops;
   }
   return times;
 }

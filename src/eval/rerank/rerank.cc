@@ -5,7 +5,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::eval {
 namespace {

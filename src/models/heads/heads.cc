@@ -1,6 +1,7 @@
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
 
 #include <algorithm>
 
@@ -87,6 +88,10 @@ Tensor score_blocked(Head& head, const TextState& text, const VideoState& video,
 
 Tensor unit(const Tensor& x) {
   return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
+}
+
+Tensor frame_products(const Tensor& texts, const Tensor& frames) {
+  return texts.matmul(frames.flatten(0, 1).t()).view({-1, frames.size(0), frames.size(1)});
 }
 
 void check_topk(int64_t topk, const HeadContext& context) {

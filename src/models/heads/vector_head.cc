@@ -2,9 +2,7 @@
 
 #include "heads/heads.h"
 
-#include <torch/torch.h>
-
-#include <limits>
+#include <torch/types.h>
 
 namespace vtr::models {
 
@@ -18,16 +16,6 @@ VideoState VectorHead::video(const VideoFeatures& features) {
 
 Tensor VectorHead::score(const TextState& text, const VideoState& video) {
   return text["text"].matmul(video["video"].t());
-}
-
-Tensor frames_mean(const Tensor& frames, const Tensor& mask) {
-  const Tensor there = mask.unsqueeze(-1).to(frames.scalar_type());  // [M, T, 1]
-  return (frames * there).sum(1) / there.sum(1);
-}
-
-Tensor frames_max(const Tensor& frames, const Tensor& mask) {
-  const double lowest = -std::numeric_limits<double>::infinity();
-  return frames.masked_fill(mask.logical_not().unsqueeze(-1), lowest).amax(1);
 }
 
 Tensor unit_frames_mean(const Tensor& frames, const Tensor& mask) {

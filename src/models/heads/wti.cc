@@ -2,7 +2,10 @@
 #include "heads/heads.h"
 #include "heads/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <limits>
 #include <optional>
@@ -70,8 +73,8 @@ Tensor any_of(const Tensor& x, const Tensor& mask) {
   return x.gather(1, place).squeeze(1);
 }
 
-// Weighted token-wise interaction and channel decorrelation: DRL, Wang et al., 2022. With E the
-// cosines of words and frames,
+// Weighted token-wise interaction and channel decorrelation: DRL, Wang et al., arXiv 2203.07111,
+// 2022. With E the cosines of words and frames,
 //   sim = (sum_l w_l max_t E + sum_t v_t max_l E) / 2.
 class Wti final : public Head {
  public:
