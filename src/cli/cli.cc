@@ -35,9 +35,9 @@ void keep_memory() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
-      train_command(),  eval_command(),  sweep_command(), encode_command(),
-      score_command(),  bench_command(), data_command(),  import_command(),
-      export_command(), info_command(),  list_command(),  tokenizer_command()};
+      train_command(), eval_command(), compare_command(), sweep_command(), report_command(),
+      encode_command(), score_command(), bench_command(), data_command(), import_command(),
+      export_command(), info_command(), list_command(), tokenizer_command()};
   return table;
 }
 

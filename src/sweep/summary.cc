@@ -185,8 +185,12 @@ Statistic statistic(const std::vector<double>& values) {
   return {mean, std::sqrt(squares / (n - 1))};
 }
 
+report::TextTable table(const SweepOptions& options, const std::vector<Result>& results) {
+  return table(options, grouped(results));
+}
+
 std::string table_text(const SweepOptions& options, const std::vector<Result>& results) {
-  return table(options, grouped(results)).text() + missing(results);
+  return table(options, results).text() + missing(results);
 }
 
 void write_results(const fs::path& folder, const SweepOptions& options,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "vtr/core/files.h"
+#include "vtr/report/table.h"
 #include "vtr/sweep/plan.h"
 
 #include <map>
@@ -31,7 +32,9 @@ struct Statistic {
 };
 Statistic statistic(const std::vector<double>& values);
 
-// For a terminal: a row for each split, direction and variant, the published ones, what failed.
+// A row for each split, direction and variant, and the published ones.
+report::TextTable table(const SweepOptions& options, const std::vector<Result>& results);
+// The same for a terminal, and what failed.
 std::string table_text(const SweepOptions& options, const std::vector<Result>& results);
 
 // results.json, .csv, .md and .tex in the sweep's folder, and plots/<split>_<metric>.svg; each

@@ -13,10 +13,12 @@ class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header) : header_(std::move(header)) {}
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }  // UTF-8
-  std::string text() const;                                                    // columns aligned
-  std::string csv() const;                                                     // RFC 4180
-  std::string markdown() const;                                                // GitHub's tables
-  std::string latex() const;  // a tabular with the rules of the package booktabs
+  const std::vector<std::string>& header() const { return header_; }
+  const std::vector<std::vector<std::string>>& rows() const { return rows_; }
+  std::string text() const;      // columns aligned
+  std::string csv() const;       // RFC 4180
+  std::string markdown() const;  // GitHub's tables
+  std::string latex() const;     // a tabular with the rules of the package booktabs
 
  private:
   bool stands_right(size_t column) const;

@@ -40,8 +40,7 @@ DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
   entry.summary =
-      "the generated benchmark: splits train, and ordered, single, events or mixed captions for "
-      "testing";
+      "the generated benchmark: splits train, and ordered, single, events or mixed captions";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
     Manifest manifest =
         split == "mixed" ? read_mixed(options, role) : read_part(options, role, split);

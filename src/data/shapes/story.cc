@@ -27,10 +27,9 @@ int64_t sets_of(int64_t objects, int64_t events) {
 }
 
 // `videos` in groups of `orders`; where that leaves a rest, groups are made as even as they come,
-// and none has fewer than two members unless one is asked for.
-std::vector<int64_t> group_sizes(int64_t videos, int64_t orders) {
+// and none has fewer than `least` members.
+std::vector<int64_t> group_sizes(int64_t videos, int64_t orders, int64_t least) {
   if (videos == 0) return {};
-  const int64_t least = std::min<int64_t>(orders, 2);
   const int64_t groups =
       std::max<int64_t>(1, std::min((videos + orders - 1) / orders, videos / least));
   std::vector<int64_t> sizes(static_cast<size_t>(groups), videos / groups);
@@ -101,7 +100,7 @@ void ShapesOptions::check(const std::string& path) const {
     fail("there are fewer objects (colours x shapes) than max_events and glimpses");
   if (test == 1 && orders > 1)
     fail("test: a single test video has no twin in another order; ask for 2 or none");
-  const auto sizes = group_sizes(test, orders);
+  const auto sizes = group_sizes(test, orders, std::min<int64_t>(orders, 2));
   if (test > 0 && orders_of(min_events) < sizes.front()) {
     fail(fmt::format("orders: {} shapes have only {} orders, and a group of {} is asked for",
                      min_events, orders_of(min_events), sizes.front()));
@@ -122,7 +121,8 @@ std::vector<Story> tell_stories(const ShapesOptions& options) {
   Rng rng(derive(static_cast<uint64_t>(options.seed), "stories"));
   std::set<Objects> test_sets;
   std::vector<Story> train, test;
-  for (const int64_t size : group_sizes(options.test, options.orders)) {
+  const int64_t least = std::min<int64_t>(options.orders, 2);
+  for (const int64_t size : group_sizes(options.test, options.orders, least)) {
     Objects set = draw_set(options, rng);
     while (!test_sets.insert(set).second) set = draw_set(options, rng);
     for (auto& order : draw_orders(set, size, rng)) test.push_back({std::move(order), true});
