@@ -4,7 +4,7 @@
 #include "vtr/models/device.h"
 #include "vtr/train/checkpoint.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::cli {
 namespace {

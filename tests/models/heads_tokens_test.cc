@@ -7,7 +7,8 @@
 
 #include "vtr/models/head.h"
 
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {
