@@ -1,1 +1,1 @@
-// Holds the precompiled torch/torch.h that the LibTorch modules share.
+// Holds the precompiled LibTorch headers that its modules share.

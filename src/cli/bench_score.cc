@@ -5,7 +5,8 @@
 #include "vtr/report/run.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

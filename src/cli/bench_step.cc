@@ -8,7 +8,8 @@
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/measure.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>
@@ -139,7 +140,7 @@ int bench_step(const Flags& flags) {
   return 0;
 }
 
-int bench_encode(const Flags& flags) {
+int bench_encode(const Flags&) {
   return 0;
 }
 

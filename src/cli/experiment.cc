@@ -11,7 +11,8 @@
 #include "vtr/train/schedule.h"
 #include "vtr/train/updates.h"
 
-#include <torch/torch.h>
+#include <ATen/Parallel.h>
+#include <torch/types.h>
 #include <torch/version.h>
 
 #include <algorithm>

@@ -2,7 +2,7 @@
 
 #include "vtr/config/load.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

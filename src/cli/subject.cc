@@ -7,7 +7,7 @@
 #include "vtr/models/weights/imports.h"
 #include "vtr/train/checkpoint.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

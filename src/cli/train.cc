@@ -11,7 +11,7 @@
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <optional>

@@ -8,7 +8,7 @@
 #include "vtr/models/towers.h"
 #include "vtr/models/weights/safetensors.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <map>

@@ -3,7 +3,7 @@
 #include "vtr/core/error.h"
 #include "vtr/report/progress.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include "losses_table.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::losses {
 namespace {

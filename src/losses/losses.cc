@@ -2,7 +2,7 @@
 
 #include "losses_table.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::losses {
 

@@ -2,7 +2,8 @@
 
 #include "precision.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "precision.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

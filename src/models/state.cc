@@ -1,7 +1,7 @@
 #include "vtr/core/error.h"
 #include "vtr/models/features.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 

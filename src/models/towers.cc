@@ -4,7 +4,7 @@
 
 #include "vtr/core/hash.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <array>

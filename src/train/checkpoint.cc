@@ -5,7 +5,8 @@
 #include "vtr/core/hash.h"
 #include "vtr/models/weights/copy.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <map>

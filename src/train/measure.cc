@@ -8,7 +8,7 @@
 
 #include <ATen/record_function.h>
 #include <c10/core/CachingDeviceAllocator.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <map>

@@ -4,7 +4,8 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <map>
 #include <tuple>

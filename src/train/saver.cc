@@ -1,6 +1,6 @@
 #include "saver.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 

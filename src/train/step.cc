@@ -2,7 +2,10 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

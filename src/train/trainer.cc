@@ -17,7 +17,7 @@
 #include "vtr/models/towers.h"
 #include "vtr/train/measure.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <atomic>
 #include <cmath>

@@ -1,6 +1,6 @@
 #include "vtr/train/updates.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::train {
 namespace {

@@ -4,7 +4,7 @@
 #include "support/ranks.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::dist {
 namespace {

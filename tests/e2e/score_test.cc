@@ -3,7 +3,7 @@
 #include "vtr/models/weights/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr {
 namespace {

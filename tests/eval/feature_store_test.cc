@@ -13,7 +13,7 @@
 #include "vtr/models/weights/head_files.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <functional>
 

@@ -8,7 +8,7 @@
 #include "vtr/models/weights/safetensors.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -5,7 +5,8 @@
 #include "vtr/models/encoders.h"
 #include "vtr/models/weights/copy.h"
 
-#include <torch/torch.h>
+#include <torch/optim/adamw.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <map>

@@ -5,7 +5,7 @@
 #include "vtr/core/error.h"
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -8,7 +8,7 @@
 
 #include "vtr/models/weights/copy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -12,7 +12,7 @@
 #include "vtr/models/weights/export.h"
 
 #include <ATen/autocast_mode.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -3,7 +3,7 @@
 #include "vtr/models/head.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -6,7 +6,9 @@
 #include "vtr/models/head.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

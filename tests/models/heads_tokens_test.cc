@@ -8,7 +8,8 @@
 #include "vtr/models/head.h"
 #include "vtr/models/weights/safetensors.h"
 
-#include <torch/torch.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -9,7 +9,7 @@
 #include "vtr/models/weights/weights.h"
 
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <caffe2/serialize/inline_container.h>
 #include <cmath>

@@ -9,7 +9,9 @@
 #include "vtr/models/weights/export.h"
 #include "vtr/models/weights/weights.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <fstream>
 #include <functional>

@@ -9,7 +9,8 @@
 #include "vtr/models/weights/weights.h"
 
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/optim/sgd.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "vtr/models/encoders.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

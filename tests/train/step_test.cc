@@ -7,7 +7,7 @@
 #include "support/tiny_retriever.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::train {
 namespace {

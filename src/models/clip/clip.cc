@@ -5,7 +5,7 @@
 
 #include "vtr/models/towers.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -2,7 +2,9 @@
 #include "heads/heads.h"
 #include "heads/vector_head.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -2,7 +2,7 @@
 #include "heads/factored/factored.h"
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

@@ -3,7 +3,11 @@
 #include "heads/placed_attention.h"
 #include "heads/vector_head.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/embedding.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -1,7 +1,7 @@
 #include "heads/heads.h"
 #include "heads/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -1,7 +1,9 @@
 #include "heads/frame_transformer.h"
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

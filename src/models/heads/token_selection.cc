@@ -2,7 +2,12 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/autograd.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

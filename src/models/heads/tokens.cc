@@ -1,6 +1,6 @@
 #include "heads/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

@@ -1,6 +1,6 @@
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -3,7 +3,7 @@
 #include "heads/token_selection.h"
 #include "heads/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -2,7 +2,10 @@
 #include "heads/heads.h"
 #include "heads/tokens.h"
 
-#include <torch/torch.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/sequential.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/types.h>
 
 #include <limits>
 #include <optional>

@@ -1,6 +1,6 @@
 #include "temporal/temporal.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 

@@ -5,7 +5,8 @@
 #include "vtr/models/weights/copy.h"
 
 #include <torch/script.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cmath>
 

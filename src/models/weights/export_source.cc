@@ -3,7 +3,9 @@
 #include "clip/clip.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

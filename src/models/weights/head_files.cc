@@ -6,7 +6,7 @@
 #include "vtr/core/log.h"
 #include "vtr/models/weights/copy.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

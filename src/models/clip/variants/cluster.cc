@@ -1,6 +1,6 @@
 #include "clip/variants/cluster.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -3,7 +3,10 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/normalization.h>
+#include <torch/types.h>
 
 // Names are Hugging Face's CLIP's, which the authors build on.
 namespace vtr::models {

@@ -4,7 +4,7 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 namespace {

@@ -2,7 +2,7 @@
 #include "heads/factored/parallel.h"
 #include "heads/factored/tail.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <optional>

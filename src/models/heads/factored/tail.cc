@@ -2,7 +2,7 @@
 
 #include "heads/heads.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::models {
 
