@@ -84,11 +84,6 @@ void read_value(const Node& node, const std::string& path, const Limits&,
   for (const auto& item : node) value.push_back(scalar(item, path, "a list of texts"));
 }
 
-// Of any kind: its owner reads it.
-void read_value(const Node& node, const std::string&, const Limits&, Node& value) {
-  value.reset(node);
-}
-
 Node write_value(bool value) { return Node(value ? "true" : "false"); }
 Node write_value(int64_t value) { return Node(std::to_string(value)); }
 Node write_value(double value) { return Node(fmt::format("{}", value)); }
@@ -109,8 +104,6 @@ Node write_value(const std::vector<std::string>& value) {
   for (const auto& item : value) node.push_back(item);
   return node;
 }
-
-Node write_value(const Node& value) { return value; }
 
 std::string inline_text(const Node& node) {
   YAML::Emitter out;

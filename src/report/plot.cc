@@ -220,6 +220,23 @@ void check(const Plot& plot) {
   }
 }
 
+// Drawn from `top` down, which ends below it.
+std::string panel(const Plot& plot, double& top) {
+  check(plot);
+  std::string result =
+      text(kWidth / 2, top + 26, R"(class="title" text-anchor="middle")", plot.title);
+  top += kTitleHeight + 8;
+  result += legend(plot, top);
+  const Axis x = x_axis(plot);
+  Axis y = y_axis(plot);
+  y.to = top;
+  y.from = top + kPlotHeight;
+  top = y.from + kBottom;
+  result += axes(plot, x, y);
+  for (size_t i = 0; i < plot.series.size(); ++i) result += draw(plot, i, x, y);
+  return result;
+}
+
 }  // namespace
 
 std::string escape_xml(const std::string& text) {
@@ -248,26 +265,22 @@ std::string escape_xml(const std::string& text) {
   return result;
 }
 
-std::string svg(const Plot& plot) {
-  check(plot);
-  double top = kTitleHeight + 8;
-  const std::string names = legend(plot, top);
-  const Axis x = x_axis(plot);
-  Axis y = y_axis(plot);
-  y.to = top;
-  y.from = top + kPlotHeight;
-  const double height = y.from + kBottom;
-  std::string result = fmt::format(
+std::string svg(const Plot& plot) { return svg(std::vector{plot}); }
+
+std::string svg(const std::vector<Plot>& column) {
+  std::string titles, panels;
+  double height = 0;
+  for (const auto& plot : column) {
+    titles += (titles.empty() ? "" : "; ") + escape_xml(plot.title);
+    panels += panel(plot, height);
+  }
+  return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" class="vtr-plot" role="img" aria-label="{0}" )"
       R"(viewBox="0 0 {1} {2}" width="{1}" height="{2}" style="max-width:100%;height:auto">)"
       "\n<title>{0}</title>\n{3}\n"
       R"(<rect class="paper" width="{1}" height="{2}"/>)"
-      "\n",
-      escape_xml(plot.title), kWidth, height, kStyle);
-  result += text(kWidth / 2, 26, R"(class="title" text-anchor="middle")", plot.title);
-  result += names + axes(plot, x, y);
-  for (size_t i = 0; i < plot.series.size(); ++i) result += draw(plot, i, x, y);
-  return result + "</svg>\n";
+      "\n{4}</svg>\n",
+      titles, kWidth, height, kStyle, panels);
 }
 
 }  // namespace vtr::report

@@ -61,13 +61,14 @@ std::vector<Variant> spread(const std::vector<Variant>& variants, const std::str
 }
 
 std::vector<Variant> variants_of(const SweepOptions& options) {
-  VTR_CHECK(!options.grid.IsNull() || !options.list.IsNull(),
+  const Node &grid = options.grid.node, &list = options.list.node;
+  VTR_CHECK(!grid.IsNull() || !list.IsNull(),
             "grid, list: one of them is needed; they say what is swept");
-  std::vector<Variant> variants = of_list(options.list);
-  if (options.grid.IsNull()) return variants;
-  VTR_CHECK(options.grid.IsMap() && options.grid.size() > 0,
-            "grid: {{option: [values]}} is needed, got {}", inline_text(options.grid));
-  for (const auto& axis : options.grid) {
+  std::vector<Variant> variants = of_list(list);
+  if (grid.IsNull()) return variants;
+  VTR_CHECK(grid.IsMap() && grid.size() > 0, "grid: {{option: [values]}} is needed, got {}",
+            inline_text(grid));
+  for (const auto& axis : grid) {
     variants = spread(variants, axis.first.as<std::string>(), axis.second);
   }
   return variants;
@@ -88,10 +89,9 @@ Node tree_of(const SweepOptions& options, const Variant& variant,
              const std::vector<std::string>& overrides) {
   std::string file = options.config;
   std::vector<std::string> assignments;
-  if (options.options.IsMap()) {
-    for (const auto& item : options.options) {
-      assignments.push_back(item.first.as<std::string>() + "=" + inline_text(item.second));
-    }
+  config::detail::require_map(options.options.node, "options");
+  for (const auto& item : options.options.node) {
+    assignments.push_back(item.first.as<std::string>() + "=" + inline_text(item.second));
   }
   for (const auto& setting : variant) {
     if (setting.option == "config") file = setting.value;

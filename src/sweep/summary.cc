@@ -81,7 +81,7 @@ report::TextTable table(const SweepOptions& options, const std::vector<Group>& g
   if (options.paper.empty()) return result;
   const auto& paper = eval::paper_tables().find(options.paper);
   for (const auto& p : paper.rows) {
-    result.add({p.system + " (published, " + paper.data + ")", "", "t2v", "", shown(p.r1),
+    result.add({p.system + " (published, " + paper.title + ")", "", "t2v", "", shown(p.r1),
                 shown(p.r5), shown(p.r10), shown(p.mdr), shown(p.mnr)});
   }
   return result;
@@ -160,7 +160,9 @@ std::vector<Figures> read_figures(const fs::path& file, const std::vector<std::s
   std::vector<Figures> result;
   try {
     for (const auto& row : Json::parse(read_file(file))) {
-      Figures figures{row.at("captions"), row.at("direction"), {}};
+      const std::string rerank = row.value("rerank", "none");
+      const std::string split = row.at("captions");
+      Figures figures{rerank == "none" ? split : split + " + " + rerank, row.at("direction"), {}};
       for (const auto& metric : kMetrics) figures.values[metric] = row.at(metric);
       result.push_back(std::move(figures));
     }

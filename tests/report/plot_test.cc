@@ -110,6 +110,17 @@ TEST(Plot, CategoriesStandUnderTheirPlaces) {
   EXPECT_FALSE(has(words, "2"));
 }
 
+TEST(Plot, SeveralStandBelowEachOtherInOnePicture) {
+  Plot other = kOverK;
+  other.title = "the paper";
+  const std::string xml = svg({kOverK, other});
+  elements(xml);
+  EXPECT_EQ(count(xml, "<svg"), 1U);
+  EXPECT_NE(xml.find("aria-label=\"R@1 over K; the paper\""), std::string::npos);
+  EXPECT_NE(xml.find("viewBox=\"0 0 720 852\""), std::string::npos) << "twice 426";
+  EXPECT_EQ(count(xml, ">R@1 over K</text>"), 1U);
+}
+
 TEST(Plot, ForeignTextIsEscaped) {
   Plot plot = kOverK;
   plot.title = "a <b> & \"c\" 'd' \x01";

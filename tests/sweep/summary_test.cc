@@ -19,12 +19,15 @@ Figures figures(const std::string& direction, double r1) {
 }
 
 // K = 1 and 4, two seeds each, one of which has failed and one is not there yet.
-std::vector<Result> results() {
+std::vector<Result> results(const std::string& dataset = "msrvtt") {
   std::vector<Result> all;
   for (const char* k : {"1", "4"}) {
     for (const int64_t seed : {1, 2}) {
-      Cell cell{
-          std::string("topk=") + k, {{"model.head.topk", k, std::string("topk=") + k}}, seed, {}};
+      const std::string name = std::string("topk=") + k;
+      const Cell cell{name,
+                      {{"model.head.topk", k, name}},
+                      seed,
+                      YAML::Load("data: {dataset: " + dataset + "}")};
       const double r1 = 40 + std::stod(k) + static_cast<double>(seed);
       all.push_back({cell, {figures("t2v", r1), figures("v2t", r1 - 1)}, ""});
     }
@@ -82,6 +85,18 @@ TEST(Summary, FilesHoldTheCellsTheMeansAndThePlots) {
   EXPECT_NE(plot.find("measured: 45.5 [44.7929, 46.2071]"), std::string::npos) << plot;
   EXPECT_NE(plot.find("the paper, MSR-VTT 7k: 44.2"), std::string::npos) << plot;
   EXPECT_TRUE(fs::exists(dir / "plots/single_MnR.svg"));
+}
+
+TEST(Summary, ThePapersCurveOfOtherDataHasAFrameOfItsOwn) {
+  const test::TempDir dir;
+  const auto frames = [&](const std::string& dataset) {
+    write_results(dir.path(), kOptions, results(dataset));
+    const std::string plot = read_file(dir / "plots/single_R@1.svg");
+    EXPECT_NE(plot.find("the paper, MSR-VTT 7k: 41.5"), std::string::npos) << plot;
+    return plot.find("published</text>") == std::string::npos ? 1 : 2;
+  };
+  EXPECT_EQ(frames("msrvtt"), 1);
+  EXPECT_EQ(frames("shapes"), 2);
 }
 
 TEST(Summary, FiguresAreThoseOfAllSplitsOrNone) {

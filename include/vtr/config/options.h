@@ -67,14 +67,12 @@ void read_value(const Node& node, const std::string& path, const Limits& limits,
 void read_value(const Node& node, const std::string& path, const Limits& limits, Choice& value);
 void read_value(const Node& node, const std::string& path, const Limits& limits,
                 std::vector<std::string>& value);
-void read_value(const Node& node, const std::string& path, const Limits& limits, Node& value);
 Node write_value(bool value);
 Node write_value(int64_t value);
 Node write_value(double value);
 Node write_value(const std::string& value);
 Node write_value(const Choice& value);
 Node write_value(const std::vector<std::string>& value);
-Node write_value(const Node& value);
 std::string inline_text(const Node& node);
 std::string limits_text(const Limits& limits);
 void require_map(const Node& node, const std::string& path);

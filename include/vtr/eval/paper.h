@@ -18,7 +18,7 @@ std::vector<PaperRow> paper_rows(const std::string& dataset, const std::string& 
                                  const std::string& test);
 
 struct PaperTable {
-  std::string name, data;  // "table4", "MSR-VTT 7k"
+  std::string name, dataset, title;  // "table4", "msrvtt", "MSR-VTT 7k"
   std::vector<PaperRow> rows;
 };
 

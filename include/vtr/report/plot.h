@@ -26,6 +26,7 @@ struct Plot {
 };
 
 std::string svg(const Plot& plot);
+std::string svg(const std::vector<Plot>& column);  // one below the other, in one picture
 
 // For XML and HTML, in text and in attributes; characters that XML forbids are left out.
 std::string escape_xml(const std::string& text);

@@ -6,7 +6,7 @@
 //   seeds: [1, 2, 3]
 #pragma once
 
-#include "vtr/config/options.h"
+#include "vtr/config/tree.h"
 
 #include <functional>
 #include <string>
@@ -28,7 +28,7 @@ struct PlotOptions {
 
 struct SweepOptions {
   std::string config;
-  config::Node options, grid, list;
+  config::Tree options, grid, list;
   std::vector<std::string> seeds = {"1", "2", "3"};
   std::vector<std::string> evaluate;
   std::string paper;

@@ -12,7 +12,8 @@ namespace {
 std::string file_of(const std::string& split) {
   if (split == "train") return "9k";
   if (split == "ordered") return "1k-A";
-  return split == "single" ? "shapes_test_single.csv" : split;
+  if (split == "single") return "shapes_test_single.csv";
+  return split == "events" ? "shapes_test_events.csv" : split;
 }
 
 Manifest read_part(const DataOptions& options, Split role, const std::string& split) {
@@ -39,7 +40,8 @@ DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
   entry.summary =
-      "the generated benchmark: splits train, and ordered, single or mixed captions for testing";
+      "the generated benchmark: splits train, and ordered, single, events or mixed captions for "
+      "testing";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
     Manifest manifest =
         split == "mixed" ? read_mixed(options, role) : read_part(options, role, split);
