@@ -4,7 +4,7 @@
 #include "vtr/data/picture.h"
 #include "vtr/report/plot.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 
 #include "vtr/data/picture.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <limits>

@@ -2,7 +2,7 @@
 
 #include "vtr/core/error.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <set>

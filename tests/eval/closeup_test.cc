@@ -8,7 +8,7 @@
 #include "vtr/core/log.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace vtr::eval {
 namespace {
