@@ -3,6 +3,7 @@
 
 #include "vtr/core/files.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 

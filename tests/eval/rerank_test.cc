@@ -77,8 +77,8 @@ TEST(Sinkhorn, GivesEveryQueryAndEveryCandidateItsMass) {
   torch::manual_seed(2);
   const Tensor sim = torch::rand({6, 4}, torch::kDouble);
   const Tensor plan = apply("sinkhorn", "{beta: 3, iterations: 200}", {sim}).exp();
-  EXPECT_TRUE(test::tensor_near(plan.sum(0), torch::full({4}, 1 / 4.0), 1e-9));
-  EXPECT_TRUE(test::tensor_near(plan.sum(1), torch::full({6}, 1 / 6.0), 1e-9));
+  EXPECT_TRUE(test::tensor_near(plan.sum(0), torch::full({4}, 1 / 4.0, torch::kDouble), 1e-9));
+  EXPECT_TRUE(test::tensor_near(plan.sum(1), torch::full({6}, 1 / 6.0, torch::kDouble), 1e-9));
 }
 
 TEST(Hungarian, IsTheBestOfAllMatchings) {
