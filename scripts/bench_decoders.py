@@ -9,6 +9,7 @@ frame every 250 frames and every 50. Everyone takes the same 12 frames (the midd
 intervals) and resizes them to 224 with antialiased bicubic; `ffmpeg` merely decodes everything.
 Everyone has a process or thread a core, each with a video of its own and one codec thread, but for
 OpenCV's seeking, which is as X-Pool calls it. Rounds go through all of them in turn; medians count.
+Needs the program ffmpeg, which the set-up does not install.
 """
 import argparse
 import json

@@ -85,6 +85,12 @@ def state_frames(count):
     return change
 
 
+def forget_rate(mkv):
+    """The element DefaultDuration becomes a void of the same length."""
+    at = mkv.index(b"\x23\xe3\x83")
+    mkv[at:at + 2] = bytes([0xEC, 0x82 + (mkv[at + 3] & 127)])
+
+
 def add_cover(mp3):
     """An ID3 tag with a picture, before the sound."""
     Image.fromarray(picture(0, WIDTH, HEIGHT)).save(OUT / "cover.jpg")
@@ -122,6 +128,8 @@ def make_files():
     write("ten_bit.mp4", "libx264", 30, pixels="yuv420p10le", options=x264)
     write("hevc.mp4", "libx265", 30, options={"crf": "14", "x265-params": "log-level=none"})
     write("one.mp4", "libx264", 1, options=x264)
+    write("no_rate.mkv", "mjpeg", 1, pixels="yuvj420p", options={"qmin": "2", "qmax": "2"})
+    edit("no_rate.mkv", forget_rate)
     write("cut.mp4", "libx264", 60, options=x264, container={"movflags": "faststart"})
     edit("cut.mp4", lambda data: data[:len(data) * 2 // 3])
     write_sound("sound.m4a", "aac")

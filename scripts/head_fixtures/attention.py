@@ -9,10 +9,10 @@ tests/fixtures/models/heads_attention.safetensors
   <case>/grads/<parameter or input>
 Everything is computed in double and stored as float32. Needs torch and safetensors.
 """
-import math
 import pathlib
 
 import torch
+from formulas import added, cosine, linear, logit, norm
 from safetensors.torch import save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures/models"
@@ -25,71 +25,17 @@ TABLES = {"none": {}, "learned": {"positions": (T, D)}, "sinusoidal": {"scale": 
           "relative": {"distances": None}}  # [H, 2T + 1]
 
 
-def cosine(a, b):
-    return (a / a.norm()) @ (b / b.norm())
-
-
-def linear(w, name, x):
-    return w[name + ".weight"] @ x + w[name + ".bias"]
-
-
-def norm(w, name, x):
-    centred = x - x.mean()
-    return centred / (centred.pow(2).mean() + 1e-5).sqrt() * w[name + ".weight"] + w[name + ".bias"]
-
-
-def row(table, at):
-    """Row of a table at a real place: a mixture of its two neighbours, held beyond the ends."""
-    at = min(max(at, 0), len(table) - 1)
-    low = math.floor(at)
-    if low == at:
-        return table[low]
-    return table[low] * (low + 1 - at) + table[low + 1] * (at - low)
-
-
-def added(w, kind, position):
-    if kind == "learned":
-        return row(w["temporal.positions"], position - 1)
-    if kind == "sinusoidal":
-        waves = []
-        for c in range(D // 2):
-            angle = position / 10000 ** (2 * c / D)
-            waves += [math.sin(angle), math.cos(angle)]
-        return w["temporal.scale"] * torch.tensor(waves, dtype=torch.double)
-    return 0
-
-
-def turned(kind, x, position):
-    if kind != "rotary":
-        return x
-    out = []
-    for c in range(len(x) // 2):
-        angle = position / 10000 ** (2 * c / len(x))
-        even, odd = x[2 * c], x[2 * c + 1]
-        out += [even * math.cos(angle) - odd * math.sin(angle),
-                even * math.sin(angle) + odd * math.cos(angle)]
-    return torch.stack(out)
-
-
-def logit(w, kind, h, query, key, p_query, p_key):
-    """Of one attention head: both vectors are its own d channels."""
-    value = turned(kind, query, p_query) @ turned(kind, key, p_key) / math.sqrt(len(query))
-    if kind == "relative":
-        value = value + row(w["temporal.distances"][h], p_key - p_query + T)
-    return value
-
-
 def score(w, text, frames, positions, kind, heads, topk, joint):
     d, count = D // heads, len(frames)
     parts = [slice(h * d, h * d + d) for h in range(heads)]
-    f = [norm(w, "layer_norm1", x) + added(w, kind, p) for x, p in zip(frames, positions)]
+    f = [norm(w, "layer_norm1", x) + added(w, kind, p, D) for x, p in zip(frames, positions)]
     sequence, places = [norm(w, "layer_norm1", text)] + f, [0] + positions  # J
     q, k, v = ([linear(w, f"cross_attn.{name}_proj", x) for x in sequence] for name in "qkv")
 
     def logits(h, a):
         """Of token a of J over all of J."""
-        return torch.stack([logit(w, kind, h, q[a][parts[h]], k[b][parts[h]], places[a], places[b])
-                            for b in range(count + 1)])
+        return torch.stack([logit(w, kind, h, q[a][parts[h]], k[b][parts[h]], places[a], places[b],
+                                  T) for b in range(count + 1)])
 
     def attended(h, weights, tokens):
         return sum(weight * v[b][parts[h]] for weight, b in zip(weights, tokens))

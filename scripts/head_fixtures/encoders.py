@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What the encoder variants compute, for tests/models/encoder_variants_test.cc.
+"""What the encoder variants compute, for tests/models/encoder_variants_parity_test.cc.
 
 tests/fixtures/encoders/
   clip.safetensors        a tiny CLIP in OpenAI's names, random weights
@@ -13,6 +13,7 @@ import math
 import pathlib
 
 import torch
+from formulas import linear, norm, quick_gelu
 from safetensors.torch import save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures/encoders"
@@ -26,20 +27,6 @@ ENDS = (4, 2)
 def chirp(*shape):
     k = torch.arange(math.prod(shape), dtype=torch.float64)
     return torch.sin(0.7 * k + 0.0013 * k * k).reshape(shape)
-
-
-def linear(x, p, name):
-    return x @ p[name + ".weight"].T + p[name + ".bias"]
-
-
-def norm(x, p, name):
-    centred = x - x.mean(-1, keepdim=True)
-    scale = (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
-    return centred / scale * p[name + ".weight"] + p[name + ".bias"]
-
-
-def quick_gelu(x):
-    return x / (1 + torch.exp(-1.702 * x))
 
 
 def attention(query, keys, wq, wk, wv, wo, causal=False):
@@ -59,25 +46,25 @@ def attention(query, keys, wq, wk, wv, wo, causal=False):
 def openai_attention(query, keys, p, name, causal=False):
     ws, bs = p[name + ".in_proj_weight"].chunk(3), p[name + ".in_proj_bias"].chunk(3)
     q, k, v = (lambda x, i=i: x @ ws[i].T + bs[i] for i in range(3))
-    return attention(query, keys, q, k, v, lambda x: linear(x, p, name + ".out_proj"), causal)
+    return attention(query, keys, q, k, v, lambda x: linear(p, name + ".out_proj", x), causal)
 
 
 def hf_attention(x, p, name):
-    parts = [lambda y, part=part: linear(y, p, f"{name}.{part}_proj") for part in "qkv"]
-    return attention(x, x, *parts, lambda y: linear(y, p, name + ".out_proj"))
+    parts = [lambda y, part=part: linear(p, f"{name}.{part}_proj", y) for part in "qkv"]
+    return attention(x, x, *parts, lambda y: linear(p, name + ".out_proj", y))
 
 
 def mlp(x, p, first, second):
-    return linear(quick_gelu(linear(x, p, first)), p, second)
+    return linear(p, second, quick_gelu(linear(p, first, x)))
 
 
 def after(x, attended, p, block):
     x = x + attended
-    return x + mlp(norm(x, p, block + ".ln_2"), p, block + ".mlp.c_fc", block + ".mlp.c_proj")
+    return x + mlp(norm(p, block + ".ln_2", x), p, block + ".mlp.c_fc", block + ".mlp.c_proj")
 
 
 def block(x, p, name, causal=False):
-    y = norm(x, p, name + ".ln_1")
+    y = norm(p, name + ".ln_1", x)
     return after(x, openai_attention(y, y, p, name + ".attn", causal), p, name)
 
 
@@ -94,12 +81,12 @@ def embed(video, p):
             for x in range(SIDE):
                 window = frame[:, y * PATCH:(y + 1) * PATCH, x * PATCH:(x + 1) * PATCH]
                 rows.append((p["visual.conv1.weight"] * window).sum((1, 2, 3)))
-        out.append(norm(torch.stack(rows) + p["visual.positional_embedding"], p, "visual.ln_pre"))
+        out.append(norm(p, "visual.ln_pre", torch.stack(rows) + p["visual.positional_embedding"]))
     return out
 
 
 def project(x, p):
-    return norm(x, p, "visual.ln_post") @ p["visual.proj"]
+    return norm(p, "visual.ln_post", x) @ p["visual.proj"]
 
 
 def features(tokens, p):
@@ -114,7 +101,7 @@ def clip_3d(video, p):
     tokens = []
     for frame in x:
         rows = torch.cat([p["visual.class_embedding"][None], frame])
-        y = norm(rows + p["visual.positional_embedding"], p, "visual.ln_pre")
+        y = norm(p, "visual.ln_pre", rows + p["visual.positional_embedding"])
         for i in range(LAYERS):
             y = block(y, p, image_block(i))
         tokens.append(y)
@@ -125,7 +112,7 @@ def ts2_shift(video, p, shifted=2):
     x = embed(video, p)
     fold, last = x[0].shape[0] // 7, len(x) - 1
     for i in range(LAYERS):
-        y = [norm(frame, p, image_block(i) + ".ln_1") for frame in x]
+        y = [norm(p, image_block(i) + ".ln_1", frame) for frame in x]
         if i >= LAYERS - shifted:
             z = [frame.clone() for frame in y]
             for t in range(len(x)):
@@ -160,19 +147,19 @@ def stan(video, p, depth=2):
         moved = [[] for _ in x]
         for place in range(SIDE * SIDE):
             line = torch.stack([frame[place] for frame in patches])  # [T, W]
-            r = hf_attention(norm(line, p, name + ".layer_norm1"), p, name + ".self_attn")
-            line = line + linear(r, p, name + ".temporal_fc")
+            r = hf_attention(norm(p, name + ".layer_norm1", line), p, name + ".self_attn")
+            line = line + linear(p, name + ".temporal_fc", r)
             for t in range(len(x)):
                 moved[t].append(line[t])
         patches = [torch.stack(frame) for frame in moved]
         name = f"STAN_S_layers.{j}"
-        r = [hf_attention(norm(torch.cat([cls[None], frame]), p, name + ".layer_norm1"), p,
+        r = [hf_attention(norm(p, name + ".layer_norm1", torch.cat([cls[None], frame])), p,
                           name + ".self_attn") for frame in patches]
         cls = cls + sum(y[0] for y in r) / len(r)
         patches = [frame + y[1:] for frame, y in zip(patches, r)]
         names = name + ".mlp.fc1", name + ".mlp.fc2"
-        cls = cls + mlp(norm(cls, p, name + ".layer_norm2"), p, *names)
-        patches = [frame + mlp(norm(frame, p, name + ".layer_norm2"), p, *names)
+        cls = cls + mlp(norm(p, name + ".layer_norm2", cls), p, *names)
+        patches = [frame + mlp(norm(p, name + ".layer_norm2", frame), p, *names)
                    for frame in patches]
     return features([frame + torch.cat([cls[None], own]) for frame, own in zip(x, patches)], p)
 
@@ -189,7 +176,7 @@ def dgl_prompts(p, generator, n=2):
             video.append([rows[2 * n + t * n:2 * n + (t + 1) * n] for t in range(FRAMES)])
         else:
             rows = p["visual_prompt_embedding"][0][:, columns]
-            text.append(linear(rows, p, "prefix_text_prompt_proj_layer"))
+            text.append(linear(p, "prefix_text_prompt_proj_layer", rows))
             video.append([rows] * FRAMES)
     return text, video
 
@@ -201,8 +188,8 @@ def dgl_video(video, p, generator, n=2):
         name = image_block(i)
         x = [torch.cat([frame[:1], prompts[i][t], frame[1:] if i == 0 else frame[1 + n:]])
              for t, frame in enumerate(x)]
-        g = norm(shared, p, name + ".ln_1")
-        y = [norm(frame, p, name + ".ln_1") for frame in x]
+        g = norm(p, name + ".ln_1", shared)
+        y = [norm(p, name + ".ln_1", frame) for frame in x]
         x = [after(frame, openai_attention(own, torch.cat([g, own]), p, name + ".attn"), p, name)
              for frame, own in zip(x, y)]
         shared = after(shared, openai_attention(g, torch.cat([g, *y]), p, name + ".attn"), p, name)
@@ -219,7 +206,7 @@ def dgl_text(ids, p, generator, n=2):
         x = torch.cat([x[:1], prompts[i], words, behind])
         x = block(x, p, f"transformer.resblocks.{i}", causal=True)
     x = torch.cat([x[:1], x[1 + n:-n]])
-    return norm(x, p, "ln_final") @ p["text_projection"]
+    return norm(p, "ln_final", x) @ p["text_projection"]
 
 
 def medoids(points, count):

@@ -4,26 +4,27 @@ tests/models/heads_sequence_test.cc.
 
 tests/fixtures/models/heads_sequence.safetensors
   inputs/{text,tokens,words,frames,lengths}  words and lengths: how many tokens and frames there are
+  inputs/times                               of the frames, seconds
   <case>/upstream                            d loss / d sim
   <case>/sim
   <case>/weights/<parameter>, <case>/grads/<parameter or input>
 Everything is computed in double and stored as float32. Needs torch and safetensors.
 """
-import math
 import pathlib
 
 import torch
 import torch.nn.functional as F
+from formulas import (added, attention, block_shapes, blocks, cosine, cross_norm, gelu, linear,
+                      linear_shapes, norm, norm_shapes, quick_gelu, temporal_shapes, unit)
 from safetensors.torch import save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures/models"
 N, M, T, L, D = 4, 3, 4, 5, 8
 HEADS = 2
 LENGTHS, WORDS = [4, 2, 3], [5, 3, 4, 2]
-
-
-def cosine(a, b):
-    return (a / a.norm()) @ (b / b.norm())
+UNIT = 0.5  # seconds from one position to the next
+# Positions 1 + times / UNIT are not whole, and the last of video 0 lies beyond the tables' ends.
+TIMES = [[0.15, 0.6, 1.35, 2.3], [0.35, 0.85, 0, 0], [0.05, 0.45, 1.1, 0]]
 
 
 def between(texts, videos):
@@ -42,68 +43,8 @@ def plain(w, text):
     return text
 
 
-def linear(w, name, x):
-    return x @ w[name + ".weight"].T + w[name + ".bias"]
-
-
-def norm(w, name, x, eps=1e-12):
-    centred = x - x.mean(-1, keepdim=True)
-    deviation = (centred.pow(2).mean(-1, keepdim=True) + eps).sqrt()
-    return centred / deviation * w[name + ".weight"] + w[name + ".bias"]
-
-
-def quick_gelu(x):
-    return x / (1 + torch.exp(-1.702 * x))
-
-
-def gelu(x):
-    return x * 0.5 * (1 + torch.erf(x / math.sqrt(2)))
-
-
-def turned(x, position):
-    """Neighbouring channels as complex numbers, times exp(i position / 10000^(2k/d))."""
-    d = len(x)
-    z = torch.complex(x[0::2], x[1::2])
-    angles = torch.tensor([position * 10000 ** (-2 * k / d) for k in range(d // 2)]).double()
-    return torch.view_as_real(z * torch.polar(torch.ones_like(angles), angles)).flatten()
-
-
-def attention(q, k, v, kind="learned", distances=None, rows=0, first=1):
-    """Token by token; token i is at position first + i. A tensor's rows are tokens."""
-    d = q.shape[1] // HEADS
-    out = []
-    for i in range(len(q)):
-        parts = []
-        for h in range(HEADS):
-            s = slice(h * d, (h + 1) * d)
-            logits = []
-            for j in range(len(k)):
-                a, b = q[i, s], k[j, s]
-                if kind == "rotary":
-                    a, b = turned(a, first + i), turned(b, first + j)
-                logit = (a @ b) / math.sqrt(d)
-                if kind == "relative":
-                    logit = logit + distances[h, j - i + rows]
-                logits.append(logit)
-            parts.append(torch.stack(logits).softmax(0) @ v[:, s])
-        out.append(torch.cat(parts))
-    return torch.stack(out)
-
-
-def blocks(w, prefix, x, layers, kind="learned", rows=T):
-    for n in range(layers):
-        p = f"{prefix}.resblocks.{n}."
-        q, k, v = (norm(w, p + "ln_1", x) @ w[p + "attn.in_proj_weight"].T
-                   + w[p + "attn.in_proj_bias"]).chunk(3, -1)
-        distances = w.get("temporal.distances")
-        x = x + linear(w, p + "attn.out_proj", attention(q, k, v, kind, distances, rows))
-        h = quick_gelu(linear(w, p + "mlp.c_fc", norm(w, p + "ln_2", x)))
-        x = x + linear(w, p + "mlp.c_proj", h)
-    return x
-
-
 def unit_mean(z):
-    return (z / z.norm(dim=-1, keepdim=True)).mean(0)
+    return unit(z).mean(0)
 
 
 def lstm(w, frames):
@@ -119,33 +60,67 @@ def lstm(w, frames):
     return unit_mean(torch.stack(out) + frames)
 
 
-def waves(w, count):
-    rows = [[f(p * 10000 ** (-2 * i / D)) for i in range(D // 2) for f in (math.sin, math.cos)]
-            for p in range(1, count + 1)]
-    return w["temporal.scale"] * torch.tensor(rows).double()
+def positions(j, times, before=()):
+    """Of video j's frames, by index or by `times`, and of the tokens before them, all at one place."""
+    at = [1 + (seconds / UNIT if times else i) for i, seconds in enumerate(TIMES[j][:LENGTHS[j]])]
+    return [*before, *(p + 1 if before else p for p in at)]
 
 
-def transformer(kind, layers):
-    def video(w, frames):
-        x = frames
-        if kind == "learned":
-            x = x + w["temporal.positions"][:len(frames)]
-        if kind == "sinusoidal":
-            x = x + waves(w, len(frames))
-        return unit_mean(blocks(w, "transformerClip", x, layers, kind) + frames)
-    return video
+def placed(w, kind, x, at):
+    return torch.stack([y + added(w, kind, p, len(y)) for y, p in zip(x, at)])
 
 
-def tight(w, x):
-    sim = []
-    for t in x["text"]:
+def transformer(kind, layers, times=False):
+    def sim(w, x):
+        videos = []
         for j in range(M):
-            pair = torch.cat([t.unsqueeze(0), x["frames"][j][:LENGTHS[j]]])
-            pair = pair + w["temporal.positions"][:len(pair)]
-            first = blocks(w, "cross.transformer", pair, 2, rows=T + 1)[0]
-            h = linear(w, "cross.pooler.dense", norm(w, "cross.pooler.ln_pool", first))
-            sim.append(linear(w, "similarity_dense", quick_gelu(h)))
-    return torch.stack(sim).view(N, M)
+            frames, at = x["frames"][j][:LENGTHS[j]], positions(j, times)
+            mixed = blocks(w, "transformerClip", placed(w, kind, frames, at), layers, HEADS, kind,
+                           at, T)
+            videos.append(unit_mean(mixed + frames))
+        return between(x["text"], videos)
+    return sim
+
+
+def tight(kind, layers, times=False):
+    def sim(w, x):
+        rows = []
+        for text in x["text"]:
+            for j in range(M):
+                at = positions(j, times, before=[1])
+                pair = torch.cat([text.unsqueeze(0), x["frames"][j][:LENGTHS[j]]])
+                first = blocks(w, "cross.transformer", placed(w, kind, pair, at), layers, HEADS,
+                               kind, at, T + 1)[0]
+                h = linear(w, "cross.pooler.dense", cross_norm(w, "cross.pooler.ln_pool", first))
+                rows.append(linear(w, "similarity_dense", quick_gelu(h)))
+        return torch.stack(rows).view(N, M)
+    return sim
+
+
+def bert(w, frames, kind, layers, at):
+    """CLS, AGG and the frames at positions `at`."""
+    reduced = [unit(linear(w, "video_dim_reduce.frames.fc", v))
+               for v in [frames.max(0).values, *frames]]
+    kinds = w["vid_bert.embeddings.token_type_embeddings.weight"]
+    x = placed(w, kind, [kinds[0], *(y + kinds[1] for y in reduced)], at)
+    x = cross_norm(w, "vid_bert.embeddings.layer_norm", x)
+    for n in range(layers):
+        p = f"vid_bert.encoder.layer.{n}."
+        q, k, v = (linear(w, p + f"attention.self.{name}", x) for name in ("query", "key", "value"))
+        y = linear(w, p + "attention.output.dense",
+                   attention(w, kind, q, k, v, at, HEADS, T + 1))
+        x = cross_norm(w, p + "attention.output.layer_norm", x + y)
+        y = linear(w, p + "output.dense", gelu(linear(w, p + "intermediate.dense", x)))
+        x = cross_norm(w, p + "output.layer_norm", x + y)
+    return x[1]
+
+
+def mmt(kind, layers, times=False):
+    def sim(w, x):
+        videos = [bert(w, x["frames"][j][:LENGTHS[j]], kind, layers,
+                       positions(j, times, before=[1, 1])) for j in range(M)]
+        return between(gated_unit(w, "text_GU.frames", x["text"], "running"), videos)
+    return sim
 
 
 def weighted(weights):
@@ -162,24 +137,6 @@ def weighted(weights):
     return sim
 
 
-def bert(w, frames):
-    reduced = [linear(w, "video_dim_reduce.frames.fc", v)
-               for v in [frames.max(0).values, *frames]]
-    kinds, places = w["vid_bert.embeddings.token_type_embeddings.weight"], w["temporal.positions"]
-    x = [kinds[0] + places[0]]
-    for i, y in enumerate(reduced):
-        x.append(y / y.norm() + kinds[1] + places[i])
-    x = norm(w, "vid_bert.embeddings.layer_norm", torch.stack(x))
-    for n in range(2):
-        p = f"vid_bert.encoder.layer.{n}."
-        q, k, v = (linear(w, p + f"attention.self.{name}", x) for name in ("query", "key", "value"))
-        y = linear(w, p + "attention.output.dense", attention(q, k, v))
-        x = norm(w, p + "attention.output.layer_norm", x + y)
-        y = linear(w, p + "output.dense", gelu(linear(w, p + "intermediate.dense", x)))
-        x = norm(w, p + "output.layer_norm", x + y)
-    return x[1]
-
-
 def gated_unit(w, prefix, rows, batch_norm=None):
     """batch_norm: None, or which moments: "batch" or "running" (at their start, 0 and 1)."""
     y = linear(w, prefix + ".fc", rows)
@@ -191,11 +148,6 @@ def gated_unit(w, prefix, rows, batch_norm=None):
         gate = (gate - mean) / (variance + 1e-5).sqrt()
         gate = gate * w[prefix + ".cg.batch_norm.weight"] + w[prefix + ".cg.batch_norm.bias"]
     return y / (1 + torch.exp(-gate))
-
-
-def mmt(w, x):
-    videos = [bert(w, x["frames"][j][:LENGTHS[j]]) for j in range(M)]
-    return between(gated_unit(w, "text_GU.frames", x["text"], "running"), videos)
 
 
 def gated(text, pool, batch_norm):
@@ -221,28 +173,8 @@ def clover_text(w, text):
 
 
 def clover_video(w, frames):
-    h = gelu(norm(w, "img_projector.1", linear(w, "img_projector.0", frames.mean(0)), 1e-5))
-    return norm(w, "img_projector.4", linear(w, "img_projector.3", h), 1e-5)
-
-
-def linear_shapes(name, n, m):
-    return {name + ".weight": (m, n), name + ".bias": (m,)}
-
-
-def norm_shapes(name, n):
-    return {name + ".weight": (n,), name + ".bias": (n,)}
-
-
-def block_shapes(prefix, layers):
-    shapes = {}
-    for n in range(layers):
-        p = f"{prefix}.resblocks.{n}."
-        shapes |= {p + "attn.in_proj_weight": (3 * D, D), p + "attn.in_proj_bias": (3 * D,)}
-        shapes |= linear_shapes(p + "attn.out_proj", D, D)
-        shapes |= norm_shapes(p + "ln_1", D) | norm_shapes(p + "ln_2", D)
-        shapes |= linear_shapes(p + "mlp.c_fc", D, 4 * D)
-        shapes |= linear_shapes(p + "mlp.c_proj", 4 * D, D)
-    return shapes
+    h = gelu(norm(w, "img_projector.1", linear(w, "img_projector.0", frames.mean(0))))
+    return norm(w, "img_projector.4", linear(w, "img_projector.3", h))
 
 
 def unit_shapes(prefix, n, m, batch_norm=False):
@@ -256,18 +188,22 @@ def lstm_shapes():
             p + "bias_ih_l0": (4 * D,), p + "bias_hh_l0": (4 * D,)}
 
 
-def tight_shapes():
-    return (block_shapes("cross.transformer", 2) | linear_shapes("cross.pooler.dense", D, D)
-            | norm_shapes("cross.pooler.ln_pool", D) | linear_shapes("similarity_dense", D, 1)
-            | {"temporal.positions": (T + 1, D)})
+def seq_shapes(kind, layers):
+    return block_shapes("transformerClip", layers, D) | temporal_shapes(kind, T, D, HEADS)
 
 
-def mmt_shapes(width=6, inner=10):
+def tight_shapes(kind, layers):
+    return (block_shapes("cross.transformer", layers, D) | linear_shapes("similarity_dense", D, 1)
+            | linear_shapes("cross.pooler.dense", D, D) | norm_shapes("cross.pooler.ln_pool", D)
+            | temporal_shapes(kind, T + 1, D, HEADS))
+
+
+def mmt_shapes(kind, layers, width=12, inner=10):
     shapes = linear_shapes("video_dim_reduce.frames.fc", D, width)
-    shapes |= {"temporal.positions": (T + 1, width),
-               "vid_bert.embeddings.token_type_embeddings.weight": (2, width)}
+    shapes |= temporal_shapes(kind, T + 1, width, HEADS)
+    shapes |= {"vid_bert.embeddings.token_type_embeddings.weight": (2, width)}
     shapes |= norm_shapes("vid_bert.embeddings.layer_norm", width)
-    for n in range(2):
+    for n in range(layers):
         p = f"vid_bert.encoder.layer.{n}."
         for name in ("query", "key", "value"):
             shapes |= linear_shapes(p + "attention.self." + name, width, width)
@@ -283,24 +219,11 @@ def nearest_two(r, v):
     return v[r.topk(min(2, len(r))).indices].sum(0)
 
 
-def transformer_case(kind, layers, encoding):
-    shapes = block_shapes("transformerClip", layers) | encoding
-    return shapes, vectors(plain, transformer(kind, layers))
-
-
 CASES = {
     "mean_pool": ({}, vectors(plain, lambda w, frames: unit_mean(frames))),
     "topk": ({}, weighted(nearest_two)),
     "attention": ({}, weighted(lambda r, v: (r / 0.2).softmax(0) @ v)),
     "seq_lstm": (lstm_shapes(), vectors(plain, lstm)),
-    "seq_transf": transformer_case("learned", 2, {"temporal.positions": (T, D)}),
-    "seq_transf_none": transformer_case("none", 1, {}),
-    "seq_transf_sinusoidal": transformer_case("sinusoidal", 1, {"temporal.scale": ()}),
-    "seq_transf_rotary": transformer_case("rotary", 1, {}),
-    "seq_transf_relative": transformer_case("relative", 1,
-                                            {"temporal.distances": (HEADS, 2 * T + 1)}),
-    "tight_transf": (tight_shapes(), tight),
-    "mmt": (mmt_shapes(), mmt),
     "gated": (unit_shapes("GU_text", D, 6) | unit_shapes("GU_video", D, 6),
               gated("pooled", "max", None)),
     "gated_words": (linear_shapes("text_pooling.fc", D, 6) | unit_shapes("GU_text", 6, 6)
@@ -322,6 +245,14 @@ CASES = {
 }
 
 
+for name, shapes_of, sim_of in (("seq_transf", seq_shapes, transformer),
+                                ("tight_transf", tight_shapes, tight), ("mmt", mmt_shapes, mmt)):
+    CASES[name] = shapes_of("learned", 2), sim_of("learned", 2)
+    CASES[f"{name}_none"] = shapes_of("none", 1), sim_of("none", 1)
+    for kind in ("learned", "sinusoidal", "rotary", "relative"):
+        CASES[f"{name}_{kind}_times"] = shapes_of(kind, 1), sim_of(kind, 1, times=True)
+
+
 def random_weight(name, shape, generator):
     gain = len(shape) == 1 and name.endswith(".weight")
     return (0.3 * torch.randn(shape, generator=generator, dtype=torch.double)
@@ -336,7 +267,8 @@ def main():
 
     inputs = {"text": random(N, D), "tokens": random(N, L, D), "frames": random(M, T, D)}
     out = {"inputs/" + name: value.clone() for name, value in inputs.items()}
-    out |= {"inputs/lengths": torch.tensor(LENGTHS), "inputs/words": torch.tensor(WORDS)}
+    out |= {"inputs/lengths": torch.tensor(LENGTHS), "inputs/words": torch.tensor(WORDS),
+            "inputs/times": torch.tensor(TIMES)}
     for case, (shapes, sim_of) in CASES.items():
         x = {name: value.clone().requires_grad_() for name, value in inputs.items()}
         w = {name: random_weight(name, shape, generator).detach().float().double().requires_grad_()

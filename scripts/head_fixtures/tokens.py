@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Heads that look at words, frames and patches, restated a text and a video at a time.
 
-Writes tests/fixtures/models/heads_tokens.safetensors for tests/models/heads_tokens_test.cc: inputs
-once, and of every case its parameters, its scores or penalty, and the gradients of
-sum(weights * scores). Computed in double, stored as float32. Needs torch and safetensors.
+Writes tests/fixtures/models/heads_tokens.safetensors for tests/models/heads_tokens_test.cc:
+  inputs/{text,tokens,words,frames,patches,lengths}  words and lengths: how many tokens and frames
+  <case>/{words,lengths}                             where they are other ones
+  <case>/{upstream,sim} or <case>/penalty            upstream: d loss / d sim
+  <case>/weights/<parameter>, <case>/grads/<parameter or input>
+  topk/...                                           the perturbed choice of TS2-Net
+Computed in double, stored as float32. Needs torch and safetensors.
 """
 import math
 import pathlib
 
 import torch
 import torch.nn.functional as F
+from formulas import block_shapes, blocks, linear, norm, temporal_shapes, unit
 from safetensors.torch import save_file
 
 OUT = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures/models/heads_tokens.safetensors"
@@ -18,54 +23,23 @@ HEADS = 3
 WORDS, FRAMES = (5, 3, 4, 2), (4, 2, 3, 4)  # lengths
 
 
-def unit(x):
-    return x / x.norm(dim=-1, keepdim=True)
-
-
 def soft(x, tau=1.0):
     """softmax of a vector, -inf allowed."""
     e = torch.exp(tau * (x - x.max()))
     return e / e.sum()
 
 
-def layer_norm(x, p, name, eps):
-    centred = x - x.mean(-1, keepdim=True)
-    scale = torch.sqrt(centred.pow(2).mean(-1, keepdim=True) + eps)
-    return centred / scale * p[name + ".weight"] + p[name + ".bias"]
-
-
-# CLIP4Clip's seqTransf over one sequence.
-
 def frame_transformer(p, x, mask):
-    h = x + p["temporal.positions"][:len(x)]
-    lowered = (1 - mask.double()) * -1e6
-    name = "transformerClip.resblocks.0."
-    y = layer_norm(h, p, name + "ln_1", 1e-12)
-    q, k, v = (y @ p[name + "attn.in_proj_weight"].T + p[name + "attn.in_proj_bias"]).chunk(3, -1)
-    d = D // HEADS
-    rows = []
-    for i in range(len(x)):
-        parts = []
-        for s in (slice(a * d, a * d + d) for a in range(HEADS)):
-            weights = soft(torch.stack([q[i, s] @ k[j, s] for j in range(len(x))]) / math.sqrt(d)
-                           + lowered)
-            parts.append(sum(weights[j] * v[j, s] for j in range(len(x))))
-        rows.append(torch.cat(parts))
-    h = h + torch.stack(rows) @ p[name + "attn.out_proj.weight"].T + p[name + "attn.out_proj.bias"]
-    y = layer_norm(h, p, name + "ln_2", 1e-12)
-    y = y @ p[name + "mlp.c_fc.weight"].T + p[name + "mlp.c_fc.bias"]
-    y = y * torch.sigmoid(1.702 * y)
-    return x + h + y @ p[name + "mlp.c_proj.weight"].T + p[name + "mlp.c_proj.bias"]
+    """CLIP4Clip's seqTransf over one sequence; what is masked is seen by nobody and stays."""
+    kept = x[mask]
+    placed = kept + p["temporal.positions"][:len(x)][mask]
+    mixed = x.clone()
+    mixed[mask] = kept + blocks(p, "transformerClip", placed, 1, HEADS)
+    return mixed
 
 
 def transformer_shapes(rows):
-    block = {"attn.in_proj_weight": (3 * D, D), "attn.in_proj_bias": (3 * D,),
-             "attn.out_proj.weight": (D, D), "attn.out_proj.bias": (D,),
-             "mlp.c_fc.weight": (4 * D, D), "mlp.c_fc.bias": (4 * D,),
-             "mlp.c_proj.weight": (D, 4 * D), "mlp.c_proj.bias": (D,)}
-    block |= {f"ln_{i}.{kind}": (D,) for i in (1, 2) for kind in ("weight", "bias")}
-    return {f"transformerClip.resblocks.0.{name}": shape for name, shape in block.items()} | {
-        "temporal.positions": (rows, D)}
+    return block_shapes("transformerClip", 1, D) | temporal_shapes("learned", rows, D, HEADS)
 
 
 # Every score below is of text i and video j: x holds the inputs.
@@ -77,7 +51,7 @@ def mug(x, p, i, j, mode="frame_token_simple", authors=False, tau=100):
         words, is_word = words[is_word], is_word[is_word]
         frames = frames[x["video_mask"][j]]
     if mode == "frame_text":
-        cosines = frames @ unit(x["pooled"][i])
+        cosines = frames @ unit(x["text"][i])
         return cosines @ soft(cosines, tau)
     words = unit(words)
     cosines = words @ frames.T
@@ -97,7 +71,7 @@ def token_weights(x, p, name):
     if not layers:
         return torch.zeros(len(x), dtype=x.dtype)
     for i in layers:
-        x = x @ p[f"{name}.{i}.weight"].T + p[f"{name}.{i}.bias"]
+        x = linear(p, f"{name}.{i}", x)
         x = x if i == layers[-1] else x.clamp_min(0)
     return x.squeeze(-1)
 
@@ -165,7 +139,7 @@ def xclip(x, p, i, j, authors=False):
     if "temporal.positions" in p:
         mixed = frame_transformer(p, mixed, is_frame)
     video = unit(unit(mixed)[is_frame].mean(0))
-    sentence, words, frames = (unit(x[k][n]) for k, n in (("pooled", i), ("tokens", i),
+    sentence, words, frames = (unit(x[k][n]) for k, n in (("text", i), ("tokens", i),
                                                           ("frames", j)))
     if authors:
         is_word, is_frame = torch.ones_like(is_word), torch.ones_like(is_frame)
@@ -191,7 +165,7 @@ def xclip(x, p, i, j, authors=False):
 
 def ts2_scores(tokens, p):
     name = "visual_token_selector.score_predictor."
-    inner = F.gelu(layer_norm(tokens, p, name + "in_conv.0", 1e-5) @ p[name + "in_conv.1.weight"].T)
+    inner = F.gelu(norm(p, name + "in_conv.0", tokens) @ p[name + "in_conv.1.weight"].T)
     joined = torch.cat([inner, inner[:1].repeat(len(inner), 1)], -1)
     joined = F.gelu(joined @ p[name + "out_conv.0.weight"].T)
     return torch.tanh(joined @ p[name + "out_conv.2.weight"].T).squeeze(-1)
@@ -209,7 +183,7 @@ def ts2(x, p, i, j, authors=False, k=3):
     mask = torch.tensor(mask)
     mixed = frame_transformer(p, torch.stack(sequence), mask)[::1 + k]
     mask = mask[::1 + k]
-    s = unit(mixed) @ unit(x["pooled"][i])
+    s = unit(mixed) @ unit(x["text"][i])
     w = s * mask.double()
     w = soft((w / w.norm()).masked_fill(~mask, -1e18), 4)
     return w @ s
@@ -258,16 +232,17 @@ def parameters(shapes):
             for name, shape in shapes.items()}
 
 
+def lengths(sizes, most):
+    return torch.arange(most) < torch.tensor(sizes).unsqueeze(1)
+
+
 def inputs():
-    lengths = lambda sizes, most: torch.arange(most) < torch.tensor(sizes).unsqueeze(1)
-    return {"pooled": torch.randn(N, D), "tokens": torch.randn(N, L, D),
-            "frames": torch.randn(N, T, D), "patches": torch.randn(N, T, P, D),
-            "text_mask": lengths(WORDS, L), "video_mask": lengths(FRAMES, T),
-            "weights": torch.randn(N, N)}
+    return {"text": torch.randn(N, D), "tokens": torch.randn(N, L, D),
+            "frames": torch.randn(N, T, D), "patches": torch.randn(N, T, P, D)}
 
 
 def cases():
-    """name: (shapes of the parameters, score of a pair or None, penalty or None, masks of one)"""
+    """Scores of a pair and penalties of a batch, name: (shapes of the parameters, function)"""
     pairs = {}
     for mode in ("frame_token_simple", "frame_token", "frame_text"):
         for authors in (False, True):
@@ -292,36 +267,37 @@ def cases():
 
 def main():
     torch.manual_seed(11)
-    given = inputs()
-    out = {f"input.{name}": value for name, value in given.items()}
+    given, upstream = inputs(), torch.randn(N, N)
+    out = {f"inputs/{name}": value for name, value in given.items()}
+    out |= {"inputs/words": torch.tensor(WORDS), "inputs/lengths": torch.tensor(FRAMES)}
     pairs, penalties = cases()
     for name, (shapes, compute) in (pairs | penalties).items():
         p = parameters(shapes)
-        out |= {f"{name}.param.{key}": value for key, value in p.items()}
-        x = {key: v.double() if v.is_floating_point() else v for key, v in given.items()}
-        p = {key: v.double() for key, v in p.items()}
-        leaves = p | {key: x[key] for key in ("pooled", "tokens", "frames", "patches")}
-        for leaf in leaves.values():
-            leaf.requires_grad_()
-        if name == "wti_decorrelation1":  # nothing is left to chance
-            for mask in ("text_mask", "video_mask"):
-                x[mask] = torch.arange(x[mask].shape[1]).expand_as(x[mask]) < 1
+        out |= {f"{name}/weights/{key}": value for key, value in p.items()}
+        x, p = ({key: v.double().requires_grad_() for key, v in some.items()} for some in (given, p))
+        leaves = p | x
+        counts = WORDS, FRAMES
+        if name == "wti_decorrelation1":  # one word and one frame: nothing is left to chance
+            counts = (1,) * N, (1,) * N
+            out |= {f"{name}/{key}": torch.tensor(counts[0]) for key in ("words", "lengths")}
+        x = x | {"text_mask": lengths(counts[0], L), "video_mask": lengths(counts[1], T)}
         if name in pairs:
             value = torch.stack([torch.stack([compute(x, p, i, j) for j in range(N)])
                                  for i in range(N)])
-            (value * x["weights"]).sum().backward()
+            (value * upstream).sum().backward()
+            out |= {f"{name}/upstream": upstream.clone(), f"{name}/sim": value.detach().float()}
         else:
             value = compute(x, p)
             value.backward()
-        out[f"{name}.value"] = value.detach().float()
-        out |= {f"{name}.grad.{key}": leaf.grad.float() for key, leaf in leaves.items()
+            out[f"{name}/penalty"] = value.detach().float()
+        out |= {f"{name}/grads/{key}": leaf.grad.float() for key, leaf in leaves.items()
                 if leaf.grad is not None}
     scores, noise = 0.05 * torch.randn(3, P), torch.randn(3, 20, P)
     value, derivative = perturbed_topk(scores.double(), noise.double(), 3, 0.05)
     gradient = torch.randn(3, 3, P)
-    out |= {"topk.scores": scores, "topk.noise": noise, "topk.value": value.float(),
-            "topk.gradient": gradient,
-            "topk.grad": (gradient.double() * derivative).sum(1).float()}
+    out |= {"topk/scores": scores, "topk/noise": noise, "topk/value": value.float(),
+            "topk/gradient": gradient,
+            "topk/grad": (gradient.double() * derivative).sum(1).float()}
     save_file({name: value.contiguous() for name, value in out.items()}, OUT)
     print(OUT.name, OUT.stat().st_size // 1000, "kB")
 

@@ -5,6 +5,7 @@
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
 #include "vtr/data/frame_store.h"
+#include "vtr/eval/rerank.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
 #include "vtr/train/schedule.h"
@@ -28,8 +29,7 @@ static void fill_in(config::Choice& choice, const Table<Entry>& table, const cha
 
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
-  return read_experiment(
-      config::merge(config::load(config), config::parse_overrides(overrides)));
+  return read_experiment(config::merge(config::load(config), config::parse_overrides(overrides)));
 }
 
 Experiment read_experiment(const config::Node& tree) {
@@ -39,6 +39,7 @@ Experiment read_experiment(const config::Node& tree) {
   fill_in(experiment.train.loss, losses::losses(), "train.loss");
   fill_in(experiment.train.optimizer, train::optimizers(), "train.optimizer");
   fill_in(experiment.train.schedule, train::schedules(), "train.schedule");
+  fill_in(experiment.eval.rerank, eval::rerankers(), "eval.rerank");
   data::datasets().find(experiment.data.dataset);
   return experiment;
 }
@@ -68,8 +69,10 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
     throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
   }
   VTR_CHECK(missing.empty(), "{}", missing);
-  // A run may be gone on with from any folder.
-  auto& data = experiment.data;
+  make_absolute(experiment.data);
+}
+
+void make_absolute(data::DataOptions& data) {
   for (auto* path : {&data.root, &data.skip_list, &data.store, &data.features}) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }

@@ -39,6 +39,8 @@ Experiment read_experiment(const config::Node& tree);
 void resolve_weights(Experiment& experiment, bool read_weights);
 // The same, and data.root found. Throws Error naming what is missing, a line each.
 void resolve_inputs(Experiment& experiment, bool read_weights);
+// The paths that are given, absolute: a run may be gone on with from any folder.
+void make_absolute(data::DataOptions& data);
 
 // The pieces a model needs to meet data.
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights);

@@ -12,7 +12,8 @@ namespace {
 // A demuxer that has nothing yet says so; one that says it so often in a row will never have it.
 constexpr int kMostRetries = 1000;
 
-// Of a picture; what a corrupt header states beyond it is refused before memory is asked for.
+// Of a picture; what a corrupt header states beyond it is refused before memory is asked for. It
+// bounds what no time limit interrupts: one call of the decoder.
 constexpr int64_t kMostPixels = int64_t{1} << 27;
 
 // Formats that hold their data themselves: a playlist would have other files read, or waited for.
@@ -158,6 +159,7 @@ Owned<AVCodecContext> Input::decoder() const {
 }
 
 double Input::fps() const {
+  if (stream_->avg_frame_rate.num == 0) return 0;  // the guess would be the ticks of its clock
   const double fps = av_q2d(av_guess_frame_rate(file_.get(), stream_, nullptr));
   return std::isfinite(fps) && fps > 0 ? fps : 0;
 }

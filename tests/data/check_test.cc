@@ -84,6 +84,22 @@ TEST(Check, DamageIsToldWhenEverythingIsDecoded) {
   EXPECT_EQ(report.problems[0].reason, "damaged");
   EXPECT_EQ(report.problems[0].path, folder.file(2));
   EXPECT_FALSE(report.shrinks());
+  const auto strict =
+      check(folder.options, folder.video, {.depth = CheckDepth::decode, .strict = true});
+  EXPECT_TRUE(strict.shrinks());
+  EXPECT_EQ(strict.fix_list(), "2.mp4\tdamaged\n");
+}
+
+TEST(Check, AFileThatStatesNoFrameRateIsTold) {
+  const Folder folder;
+  fs::copy_file(VTR_FIXTURES "/video/golden/no_rate.mkv", folder.file(3),
+                fs::copy_options::overwrite_existing);
+  const auto report = folder.run();
+  ASSERT_EQ(report.problems.size(), 2u);
+  EXPECT_EQ(report.problems[0].reason, "zero fps");
+  EXPECT_EQ(report.problems[0].path, folder.file(3));
+  EXPECT_EQ(report.problems[1].reason, "short");
+  EXPECT_FALSE(report.shrinks());
 }
 
 TEST(Check, APartBeyondTheEndIsOfNoUse) {

@@ -2,6 +2,7 @@
 
 #include "support/error_of.h"
 #include "support/fake_tokenizer.h"
+#include "support/files_of.h"
 #include "support/temp_dir.h"
 
 #include "vtr/core/log.h"
@@ -9,8 +10,6 @@
 #include "vtr/video/writer.h"
 
 #include <gtest/gtest.h>
-
-#include <map>
 
 namespace vtr::data {
 namespace {
@@ -27,13 +26,6 @@ void write_video(const fs::path& path, int64_t frames, int64_t width, int64_t he
     writer.add(rgb.data());
   }
   writer.close();
-}
-
-std::map<std::string, std::string> files_of(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& file : fs::directory_iterator(folder))
-    files[file.path().filename().string()] = read_file(file.path());
-  return files;
 }
 
 // Five videos of 7, 12, 17, 22 and 27 frames.
@@ -179,7 +171,7 @@ TEST_F(FrameStoreTest, TheFilesDependOnTheVideosAlone) {
   pack_into(dir / "one");
   settings.data.workers = 3;
   pack_into(store());
-  EXPECT_EQ(files_of(dir / "one"), files_of(store()));
+  EXPECT_EQ(test::files_of(dir / "one"), test::files_of(store()));
   EXPECT_TRUE(fs::exists(store() / "frames_00002.bin"));
   // What a killed packer may leave: shards without an index, or half of one.
   fs::remove(store() / "frames_00001.jsonl");
@@ -188,16 +180,16 @@ TEST_F(FrameStoreTest, TheFilesDependOnTheVideosAlone) {
   fs::rename(store() / "frames_00002.bin", store() / "frames_00002.bin.tmp");
   test::expect_error([&] { open(); }, "shard 2 of 3 is not there");
   pack_into(store());
-  EXPECT_EQ(files_of(dir / "one"), files_of(store()));
+  EXPECT_EQ(test::files_of(dir / "one"), test::files_of(store()));
 }
 
 TEST_F(FrameStoreTest, AShardThatIsGoneOrCutOffIsPackedAgain) {
   pack_into(store());
-  const auto whole = files_of(store());
+  const auto whole = test::files_of(store());
   fs::remove(store() / "frames_00000.bin");
   fs::resize_file(store() / "frames_00001.bin", 10);
   pack_into(store());
-  EXPECT_EQ(files_of(store()), whole);
+  EXPECT_EQ(test::files_of(store()), whole);
 }
 
 TEST_F(FrameStoreTest, ASecondPackerIsRefused) {
@@ -209,7 +201,7 @@ TEST_F(FrameStoreTest, ASecondPackerIsRefused) {
 TEST_F(FrameStoreTest, AFolderOfSomethingElseIsLeftAlone) {
   dir.write("store/thesis.txt", "text");
   test::expect_error([&] { pack_into(store()); }, "holds other files");
-  EXPECT_EQ(files_of(store()).size(), 1u);
+  EXPECT_EQ(test::files_of(store()).size(), 1u);
 }
 
 TEST_F(FrameStoreTest, AnUnreadableVideoStopsOrIsRecordedAndCounted) {

@@ -1,5 +1,6 @@
 #include "vtr/data/loader.h"
 
+#include "frame_reader.h"
 #include "support/error_of.h"
 #include "support/fake_tokenizer.h"
 #include "support/temp_dir.h"
@@ -230,6 +231,17 @@ TEST_F(TrainLoaderTest, TheRanksTogetherHaveTheBatchOfOne) {
   }
   settings.world = 20;
   test::expect_error([&] { train(5); }, "a batch of 5 has no pair for each of 20 ranks");
+}
+
+TEST_F(TrainLoaderTest, WhatIsReadAheadFitsThePrefetch) {
+  const auto ahead = [&](int64_t megabytes, int64_t videos) {
+    settings.data.prefetch_mb = megabytes;
+    return FrameReader(manifest, settings, settings.request(Split::train)).ahead(videos);
+  };
+  const int64_t bytes = 4 * 3 * 16 * 16;  // of a video
+  EXPECT_EQ(ahead(1, (1 << 20) / bytes / 3), 3u);
+  EXPECT_EQ(ahead(1, (1 << 20) / bytes + 1), 1u) << "one there must be";
+  EXPECT_EQ(ahead(0, 1), 1u);
 }
 
 TEST_F(TrainLoaderTest, TimeWaitedForDataIsCounted) {

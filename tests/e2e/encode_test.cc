@@ -1,4 +1,5 @@
 // Features on disk through the program: written, resumed, trained and evaluated from.
+#include "support/files_of.h"
 #include "support/program.h"
 
 #include "vtr/core/files.h"
@@ -44,12 +45,7 @@ class Encode : public testing::Test {
   }
   std::string features(const std::string& store) const { return "data.features=" + path(store); }
   std::map<std::string, std::string> files(const std::string& folder) const {
-    std::map<std::string, std::string> found;
-    for (const auto& entry : fs::recursive_directory_iterator(dir / folder)) {
-      if (entry.is_regular_file())
-        found[fs::relative(entry.path(), dir / folder).string()] = read_file(entry.path());
-    }
-    return found;
+    return files_of(dir / folder);
   }
   nlohmann::json rows(const std::string& file) const {
     auto found = nlohmann::json::parse(read_file(dir / file));

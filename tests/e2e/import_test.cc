@@ -52,12 +52,24 @@ TEST(ImportedRun, EvaluatesAsItsAuthorsAndTrainsOn) {
   ASSERT_EQ(run({"train", "--config", config, "--run", path("own")}, true).code, 0);
   write_as_xpool(dir / "own/checkpoints/step_00000004/model.safetensors",
                  dir / "authors.safetensors");
+  dir.write("skip.txt", "# nothing\n");
   const std::vector<std::string> import = {
-      "import",   "--from", "xpool", "--weights", path("authors.safetensors"),
-      "--config", config,   "--out", path("run")};
+      "import",
+      "--from",
+      "xpool",
+      "--weights",
+      path("authors.safetensors"),
+      "--config",
+      config,
+      "--out",
+      path("run"),
+      "data.skip_list=" + fs::relative(dir / "skip.txt").string()};
   const auto imported = run(import, true);
   ASSERT_EQ(imported.code, 0) << imported.output;
   EXPECT_EQ(run(import, true).code, 1) << "a run that is there is kept";
+  EXPECT_NE(read_file(dir / "run/config.yaml").find("skip_list: " + path("skip.txt")),
+            std::string::npos)
+      << "from any folder";
 
   for (const std::string name : {"own", "run"}) {
     const auto done = run({"eval", "--run", path(name), "--json", path(name + ".json")});

@@ -1,4 +1,5 @@
 // `vtr data pack` through the real program: killed, out of room, and over files that are no videos.
+#include "support/files_of.h"
 #include "support/program.h"
 
 #include "vtr/core/error.h"
@@ -15,13 +16,6 @@
 
 namespace vtr::test {
 namespace {
-
-std::map<std::string, std::string> files_of(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& file : fs::directory_iterator(folder))
-    files[file.path().filename().string()] = read_file(file.path());
-  return files;
-}
 
 struct Pack : testing::Test {
   std::vector<std::string> pack(const std::string& out,

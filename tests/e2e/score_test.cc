@@ -1,5 +1,7 @@
 #include "support/program.h"
+#include "support/tensor_near.h"
 
+#include "vtr/models/head.h"
 #include "vtr/models/weights/safetensors.h"
 
 #include <gtest/gtest.h>
@@ -10,8 +12,8 @@ namespace {
 
 constexpr int64_t kTexts = 7, kVideos = 5, kFrames = 4, kWidth = 16;
 
-// Features and weights of X-Pool under its authors' names, beside those of an encoder whose names
-// end alike.
+// Features, and weights of X-Pool under its authors' names: bare, and with their prefix beside
+// those of an encoder whose names end alike.
 class Score : public testing::Test {
  protected:
   void SetUp() override {
@@ -19,16 +21,17 @@ class Score : public testing::Test {
     models::save_safetensors(dir / "t.safetensors", {{"pooled", torch::randn({kTexts, kWidth})}});
     models::save_safetensors(dir / "v.safetensors",
                              {{"frames", torch::randn({kVideos, kFrames, kWidth})}});
-    models::TensorMap weights;
+    models::TensorMap weights, bare;
     for (const std::string part :
          {"cross_attn.q_proj", "cross_attn.k_proj", "cross_attn.v_proj", "cross_attn.out_proj",
           "linear_proj", "layer_norm1", "layer_norm2", "layer_norm3"}) {
       const bool norm = part.starts_with("layer_norm");
-      const std::string name = "pool_frames." + part;
-      weights.emplace_back(name + ".weight",
-                           norm ? torch::rand({kWidth}) : torch::randn({kWidth, kWidth}));
-      weights.emplace_back(name + ".bias", torch::randn({kWidth}));
+      bare.emplace_back(part + ".weight",
+                        norm ? torch::rand({kWidth}) : torch::randn({kWidth, kWidth}));
+      bare.emplace_back(part + ".bias", torch::randn({kWidth}));
     }
+    models::save_safetensors(dir / "bare.safetensors", bare);
+    for (const auto& [name, tensor] : bare) weights.emplace_back("pool_frames." + name, tensor);
     weights.emplace_back("clip.text_model.layers.0.layer_norm1.weight", torch::rand({kWidth}));
     weights.emplace_back("clip.text_model.layers.1.layer_norm1.weight", torch::rand({kWidth}));
     models::save_safetensors(dir / "w.safetensors", weights);
@@ -59,6 +62,51 @@ TEST_F(Score, GivesTheSameByEveryRoad) {
   EXPECT_EQ(fast.sizes(), (std::vector<int64_t>{kTexts, kVideos}));
   EXPECT_LE((naive - fast).abs().max().item<float>(), 2e-6);
   EXPECT_GT(fast.std().item<float>(), 0.01);
+}
+
+TEST_F(Score, TheAuthorsPrefixIsNotNeeded) {
+  for (const std::string weights : {"w.safetensors", "bare.safetensors"}) {
+    const auto outcome =
+        score({"--head", "xpool", "--weights", path(weights), "--out", path("s_" + weights)});
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+  }
+  EXPECT_TRUE(sim("s_w.safetensors").equal(sim("s_bare.safetensors")));
+}
+
+TEST_F(Score, WordsPatchesAndMasksGoIn) {
+  const torch::NoGradGuard no_grad;
+  const auto mask = [](const std::vector<int64_t>& lengths, int64_t most) {
+    return torch::arange(most).unsqueeze(0) < torch::tensor(lengths).unsqueeze(1);
+  };
+  const models::TextFeatures texts{torch::randn({kTexts, kWidth}),
+                                   torch::randn({kTexts, 3, kWidth}),
+                                   mask({3, 1, 2, 3, 3, 2, 1}, 3)};
+  const models::VideoFeatures videos{torch::randn({kVideos, kFrames, kWidth}),
+                                     torch::randn({kVideos, kFrames, 5, kWidth}),
+                                     mask({4, 2, 3, 1, 4}, kFrames)};
+  models::save_safetensors(dir / "t.safetensors", {{"pooled", texts.pooled},
+                                                   {"tokens", texts.tokens},
+                                                   {"text_mask", texts.mask.to(torch::kLong)}});
+  models::save_safetensors(dir / "v.safetensors", {{"frames", videos.frames},
+                                                   {"patches", videos.patches},
+                                                   {"frame_mask", videos.mask.to(torch::kLong)}});
+  for (const std::string name : {"mug", "ts2"}) {
+    const auto head = models::make_head({name, config::Node(YAML::NodeType::Map)},
+                                        {.width = kWidth, .frames = kFrames, .words = 3});
+    head->eval();
+    models::TensorMap weights;
+    for (const auto& p : head->named_parameters()) weights.emplace_back(p.key(), p.value());
+    std::vector<std::string> words = {"--head", name, "--out", path(name + ".safetensors")};
+    if (!weights.empty()) {
+      models::save_safetensors(dir / "w.safetensors", weights);
+      words.insert(words.end(), {"--weights", path("w.safetensors")});
+    }
+    const auto outcome = score(words);
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_TRUE(test::tensor_near(sim(name + ".safetensors"),
+                                  head->score(head->text(texts), head->video(videos)), 2e-6))
+        << name;
+  }
 }
 
 TEST_F(Score, SaysWhatDoesNotFit) {

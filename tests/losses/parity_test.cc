@@ -62,28 +62,32 @@ TEST(LossGoldens, AreClip4clipsAndStans) {
               goldens().at("stan_NormSoftmaxLoss(sim,scale=1)"), 2e-6);
 }
 
-// Of X-Pool's own similarities: the golden file gives them to seven digits only, a hundredth of
-// what the loss at scale 100 needs.
+// Of X-Pool's own similarities, in double: the golden file gives them to seven digits only, a
+// hundredth of what the loss at scale 100 needs.
 TEST(LossGoldens, IsXPoolsOnItsOwnScores) {
   const torch::NoGradGuard no_grad;
   const config::Node options = YAML::Load("{heads: 8, temporal: none, topk: 0}");
   const auto head = models::make_head({"cross", options}, {.width = 512, .frames = 12});
   head->eval();
+  head->to(torch::kDouble);
   for (auto& p : head->named_parameters()) {
     if (p.value().dim() == 2) p.value().add_(test::golden_wave(p.value(), p.key()));
   }
-  const Tensor sim = head->score(
-      head->text({test::golden_texts(3, 512), {}, {}}),
-      head->video({test::golden_frames(3, 12, 512), {}, torch::ones({3, 12}, torch::kBool)}));
-  // Relative, as float32 has it: 2e-6 is one unit of the last place at 18.67.
-  const double expected = goldens().at("xpool_loss_scale100");
-  EXPECT_NEAR(value_of("{name: symmetric_ce, scale: 100}", sim), expected, 1e-6 * expected);
+  const Tensor sim =
+      head->score(head->text({test::golden_texts(3, 512).to(torch::kDouble), {}, {}}),
+                  head->video({test::golden_frames(3, 12, 512).to(torch::kDouble),
+                               {},
+                               torch::ones({3, 12}, torch::kBool)}));
+  // Exactly it is 18.66966257; the authors' float32 is two units of its last place, 3.8e-6, higher.
+  EXPECT_NEAR(value_of("{name: symmetric_ce, scale: 100}", sim), 18.66966257, 2e-6);
+  EXPECT_NEAR(value_of("{name: symmetric_ce, scale: 100}", sim),
+              goldens().at("xpool_loss_scale100"), 4e-6);
 }
 
 TEST(LossGoldens, DualSoftmaxIsCamoesAtInference) {
-  const Tensor s = 100 * torch::tensor({{.5, .45, .3}, {.4, .42, .41}, {.2, .6, .55}});
-  // The product of the golden's 60 by a weight of seven digits.
-  EXPECT_TRUE(tensor_near(dual_softmax(s, 1), golden("dsl_ts2 S*softmax(S,axis=0)"), 6e-6));
+  const auto s =
+      100 * torch::tensor({{.5, .45, .3}, {.4, .42, .41}, {.2, .6, .55}}, torch::kDouble);
+  EXPECT_TRUE(tensor_near(dual_softmax(s, 1), golden("dsl_ts2 S*softmax(S,axis=0)"), 2e-6));
 }
 
 TEST(Losses, HardNegativesAndTheMaskExcludeEachOther) {

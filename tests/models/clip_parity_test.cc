@@ -1,4 +1,5 @@
 // Held against transformers' CLIPModel in double: scripts/make_clip_fixtures.py.
+#include "support/fixture.h"
 #include "support/tensor_near.h"
 
 #include "vtr/core/random.h"
@@ -17,11 +18,6 @@ namespace {
 using test::tensor_near;
 
 const std::string kFixtures = VTR_FIXTURES "/models/";
-
-std::map<std::string, Tensor> fixture(const std::string& name) {
-  const TensorMap tensors = load_safetensors(kFixtures + name + ".safetensors");
-  return {tensors.begin(), tensors.end()};
-}
 
 std::shared_ptr<Encoders> open_tiny() {
   return encoders().find("clip").make({}, kFixtures + "clip_tiny");
@@ -45,7 +41,7 @@ Tensor loss_of(Encoders& clip, const Tensor& pixels, const Tensor& ids) {
 
 // Features are of size 1 and come out of some 50 float32 operations: a few 1e-7 each at best.
 TEST(ClipParity, FeaturesOfATinyModel) {
-  auto want = fixture("clip_tiny");
+  auto want = test::load_fixture("models/clip_tiny");
   const auto clip = open_tiny();
   const torch::NoGradGuard no_grad;
   const Tensor pixels = want["pixels"][0].unsqueeze(1), ids = want["ids"][0];  // [4, 1, 3, 32, 32]
@@ -65,7 +61,7 @@ TEST(ClipParity, FeaturesOfATinyModel) {
 // Norm against norm: 1e-4 is a hundred times what float32 loses, and a tenth of what any wrong term
 // would show.
 TEST(ClipParity, GradientsOfEveryParameter) {
-  auto want = fixture("clip_tiny");
+  auto want = test::load_fixture("models/clip_tiny");
   const auto clip = open_tiny();
   loss_of(*clip, want["pixels"][0], want["ids"][0]).backward();
   double worst = 0;
@@ -81,7 +77,7 @@ TEST(ClipParity, GradientsOfEveryParameter) {
 
 // Losses fall from 2.3 to 0.7; AdamW magnifies the rounding of small gradients, hence 1e-4.
 TEST(ClipParity, TenStepsOfAdamW) {
-  auto want = fixture("clip_tiny");
+  auto want = test::load_fixture("models/clip_tiny");
   const auto clip = open_tiny();
   torch::optim::AdamW optimizer(
       clip->parameters(),
@@ -129,7 +125,7 @@ TensorMap hashed_weights(const Encoders& clip) {
 
 // Two layers at ViT-B/32's true widths: sums of up to 3,072 products, features of size 1.
 TEST(ClipParity, FeaturesAtTheWidthsOfViTB32) {
-  auto want = fixture("clip_slice");
+  auto want = test::load_fixture("models/clip_slice");
   const auto clip = encoders().find("clip").make(
       YAML::Load("{vision_layers: 2, text_layers: 2, vocab: 1000}"), "");
   copy_parameters(*clip, hashed_weights(*clip), "hash");

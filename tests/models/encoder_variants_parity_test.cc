@@ -2,6 +2,7 @@
 // (scripts/head_fixtures/encoders.py) and the authors' own outputs.
 #include "clip/variants/cluster.h"
 #include "clip/variants/patch_shift.h"
+#include "support/fixture.h"
 #include "support/goldens.h"
 #include "support/tensor_near.h"
 #include "support/tiny_clip.h"
@@ -18,11 +19,6 @@ namespace {
 using test::tensor_near;
 
 const std::string kFixtures = VTR_FIXTURES "/encoders/";
-
-std::map<std::string, Tensor> fixture(const std::string& name) {
-  const TensorMap tensors = load_safetensors(kFixtures + name + ".safetensors");
-  return {tensors.begin(), tensors.end()};
-}
 
 // The script's.
 Tensor chirp(at::IntArrayRef shape) {
@@ -43,7 +39,7 @@ struct Case {
 class VariantParity : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
-    want = fixture(GetParam().fixture);
+    want = test::load_fixture("encoders/" + GetParam().fixture);
     variant = encoders()
                   .find(GetParam().encoder)
                   .make(YAML::Load(GetParam().options), kFixtures + "clip.safetensors");
@@ -171,7 +167,7 @@ TEST(Medoids, OfAllPointsAreAllPoints) {
 }
 
 TEST(Medoids, OfTheSpectralEmbeddingAreThoseOfASingularValueDecomposition) {
-  auto want = fixture("spectral");
+  auto want = test::load_fixture("encoders/spectral");
   const Tensor q = spectral_embedding(want["points"], 4, {.sigma = 2, .neighbours = 8});
   EXPECT_TRUE(tensor_near(k_medoids(q, {.clusters = 4}), want["ids"], 0));
 }

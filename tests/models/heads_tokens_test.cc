@@ -3,15 +3,12 @@
 #include "heads/token_selection.h"
 #include "support/error_of.h"
 #include "support/goldens.h"
-#include "support/tensor_near.h"
+#include "support/head_fixture.h"
 
 #include "vtr/models/head.h"
-#include "vtr/models/weights/safetensors.h"
 
 #include <torch/nn/functional/normalization.h>
 #include <torch/types.h>
-
-#include <map>
 
 namespace vtr::models {
 namespace {
@@ -166,14 +163,6 @@ TEST(HeadsOfTokens, HaveAsManyWeightsAsTheAuthors) {
   EXPECT_EQ(count("mug", "{}", ""), 0);
 }
 
-const std::map<std::string, Tensor>& fixture() {
-  static const auto all = [] {
-    const TensorMap tensors = load_safetensors(VTR_FIXTURES "/models/heads_tokens.safetensors");
-    return std::map<std::string, Tensor>(tensors.begin(), tensors.end());
-  }();
-  return all;
-}
-
 struct Case {
   std::string name, head, options;
   bool penalty = false;
@@ -181,53 +170,14 @@ struct Case {
 
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
-class TokensParity : public testing::TestWithParam<Case> {
- protected:
-  static Tensor input(const std::string& name) { return fixture().at("input." + name).clone(); }
-
-  void SetUp() override {
-    head = head_of(GetParam().head, GetParam().options, {.width = 12, .frames = 4, .words = 5});
-    const torch::NoGradGuard no_grad;
-    for (auto& p : head->named_parameters()) p.value().copy_(expected("param." + p.key()));
-    if (GetParam().name == "wti_decorrelation1") {  // one word and one frame: nothing by chance
-      texts.mask.slice(1, 1).fill_(false);
-      videos.mask.slice(1, 1).fill_(false);
-    }
-    for (auto* x : {&texts.pooled, &texts.tokens, &videos.frames, &videos.patches}) {
-      x->requires_grad_();
-    }
-  }
-
-  Tensor expected(const std::string& what) const {
-    return fixture().at(GetParam().name + "." + what);
-  }
-
-  // Norm against norm; a gradient PyTorch does not know is none or zero here.
-  void expect_gradient(const std::string& name, const Tensor& x) const {
-    const auto found = fixture().find(GetParam().name + ".grad." + name);
-    const Tensor want = found == fixture().end() ? torch::zeros_like(x) : found->second;
-    const Tensor got = x.grad().defined() ? x.grad() : torch::zeros_like(x);
-    const double delta = (got - want).norm().item<double>(), norm = want.norm().item<double>();
-    EXPECT_LE(delta, 1e-4 * norm + 1e-6) << name << ": " << delta << " of " << norm;
-  }
-
-  std::shared_ptr<Head> head;
-  TextFeatures texts{input("pooled"), input("tokens"), input("text_mask")};
-  VideoFeatures videos{input("frames"), input("patches"), input("video_mask")};
-};
+class TokensParity : public testing::TestWithParam<Case> {};
 
 TEST_P(TokensParity, ValueAndGradients) {
-  const auto text = head->text(texts);
-  const auto video = head->video(videos);
-  const Tensor value = GetParam().penalty ? head->penalty(text, video) : head->score(text, video);
-  const double bound = 1e-4 * expected("value").abs().max().item<double>();
-  EXPECT_TRUE(tensor_near(value, expected("value"), bound));
-  (GetParam().penalty ? value : (value * input("weights")).sum()).backward();
-  for (const auto& p : head->named_parameters()) expect_gradient(p.key(), p.value());
-  expect_gradient("pooled", texts.pooled);
-  expect_gradient("tokens", texts.tokens);
-  expect_gradient("frames", videos.frames);
-  expect_gradient("patches", videos.patches);
+  const Case& c = GetParam();
+  const auto head = head_of(c.head, c.options, {.width = 12, .frames = 4, .words = 5});
+  const test::HeadFixture fixture("heads_tokens");
+  if (c.penalty) return fixture.expect_penalty(*head, c.name);
+  fixture.expect_sim(*head, c.name);
 }
 
 std::vector<Case> all_cases() {
@@ -261,7 +211,8 @@ INSTANTIATE_TEST_SUITE_P(Cases, TokensParity, testing::ValuesIn(all_cases()),
                          [](const auto& p) { return p.param.name; });
 
 TEST(PerturbedTopK, GivesPyTorchsMeanAndGradient) {
-  const auto at = [](const std::string& name) { return fixture().at("topk." + name); };
+  const test::Fixture fixture = test::load_fixture("models/heads_tokens");
+  const auto at = [&](const std::string& name) { return fixture.at("topk/" + name); };
   const Tensor scores = at("scores").clone().requires_grad_();
   const Tensor shares = perturbed_topk(scores, at("noise"), 3, 0.05);
   EXPECT_TRUE(tensor_near(shares, at("value"), 1e-6));

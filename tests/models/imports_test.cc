@@ -129,12 +129,16 @@ TEST_F(Imports, Clip4clipsHalfPrecisionBecomesFloat) {
 }
 
 // X-CLIP's matrices are as large as its texts and videos.
-TEST_F(Imports, OtherFramesAreRefusedWithBothShapes) {
+TEST_F(Imports, OtherFramesOrWordsAreRefusedWithBothShapes) {
   const Model kind{.head = "xclip", .head_options = "{heads: 2}"};
   const auto found = read_import("xclip", write(checkpoint(*kind.make(), kPositions)));
-  const auto longer = make_retriever(sized(kind.options(), found), kFrames + 1, kWords, {}, false);
-  expect_error([&] { load_import(*longer, found); },
-               "head.frame_mat_weight2 [4, 4] (needed [5, 5])");
+  const auto refused = [&](int64_t frames, int64_t words, const std::string& why) {
+    const auto model = make_retriever(sized(kind.options(), found), frames, words, {}, false);
+    expect_error([&] { load_import(*model, found); }, why);
+    expect_error([&] { load_import(*model, found); }, "follow video.frames and text.max_words");
+  };
+  refused(kFrames + 1, kWords, "head.frame_mat_weight2 [4, 4] (needed [5, 5])");
+  refused(kFrames, kWords - 1, "head.word_mat_weight2 [9, 9] (needed [8, 8])");
 }
 
 // CLIPs of transformers' making in STAN's module, which names their parts anew.

@@ -1,4 +1,5 @@
 // OpenAI's TorchScript archives, written by export_torchscript or by hand.
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
 #include "support/tiny_clip.h"
@@ -9,6 +10,7 @@
 #include "vtr/models/weights/weights.h"
 
 #include <torch/script.h>
+#include <torch/serialize.h>
 #include <torch/types.h>
 
 #include <caffe2/serialize/inline_container.h>
@@ -20,22 +22,10 @@
 namespace vtr::models {
 namespace {
 
+using test::expect_error;
 using test::tensor_near;
 using test::tiny_batch;
 using test::tiny_clip;
-
-std::string error_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-#define EXPECT_ERROR(statement, words)                                   \
-  EXPECT_NE(error_of([&] { statement; }).find(words), std::string::npos) \
-      << error_of([&] { statement; })
 
 std::shared_ptr<Encoders> make(const std::string& name, const std::filesystem::path& path,
                                const config::Node& options = {}) {
@@ -194,17 +184,18 @@ TEST_F(Archive, GivesTheSameAsABlackBox) {
   EXPECT_EQ(info.vocab, 100);
   EXPECT_TRUE(tensor_near(frames(*box), frames(*clip_), 1e-5));
   EXPECT_TRUE(tensor_near(texts(*box), texts(*clip_), 1e-5));
-  EXPECT_ERROR(box->encode_text(batch_.ids, batch_.text_mask, {.tokens = true}),
+  expect_error([&] { box->encode_text(batch_.ids, batch_.text_mask, {.tokens = true}); },
                "no token features");
-  EXPECT_ERROR(box->encode_video(batch_.pixels, batch_.video_mask, {.patches = true}), "no patch");
-  EXPECT_ERROR(export_torchscript(*box, dir_ / "b.pt", false), "only CLIP encoders");
+  expect_error([&] { box->encode_video(batch_.pixels, batch_.video_mask, {.patches = true}); },
+               "no patch");
+  expect_error([&] { export_torchscript(*box, dir_ / "b.pt", false); }, "only CLIP encoders");
 }
 
 TEST_F(Archive, SaysWhichTensorsDoNotFit) {
   const auto fails = [&](const std::map<std::string, Tensor>& edit, const std::string& words) {
     const auto path = archive_of(dir_, *clip_, edit);
-    EXPECT_ERROR(make("clip", path, test::tiny_clip_options()), words);
-    EXPECT_ERROR(make("clip", path, test::tiny_clip_options()), "edited.pt");
+    expect_error([&] { make("clip", path, test::tiny_clip_options()); }, words);
+    expect_error([&] { make("clip", path, test::tiny_clip_options()); }, "edited.pt");
   };
   EXPECT_NO_THROW(make("clip", archive_of(dir_, *clip_, {}), test::tiny_clip_options()));
   fails({{"visual.proj", {}}}, "missing visual.proj [48, 24]");
@@ -222,21 +213,21 @@ TEST_F(Archive, SaysWhichTensorsDoNotFit) {
 
 TEST_F(Archive, OptionsThatContradictItAreRefused) {
   export_torchscript(*clip_, dir_ / "a.pt", /*half=*/false);
-  EXPECT_ERROR(make("clip", dir_ / "a.pt", YAML::Load("{patch: 16}")),
+  expect_error([&] { make("clip", dir_ / "a.pt", YAML::Load("{patch: 16}")); },
                "model.encoder.patch: 16 is asked for, but");
-  EXPECT_ERROR(make("clip", dir_ / "a.pt", YAML::Load("{patches: 8}")), "no such option");
+  expect_error([&] { make("clip", dir_ / "a.pt", YAML::Load("{patches: 8}")); }, "no such option");
 }
 
 TEST_F(Archive, WhatIsNoArchiveIsNamed) {
-  EXPECT_ERROR(open_weights(dir_ / "missing.pt"), "missing.pt: no such weights");
-  EXPECT_ERROR(open_weights(dir_.write("text.pt", "hello, I am a text file")),
+  expect_error([&] { open_weights(dir_ / "missing.pt"); }, "missing.pt: no such weights");
+  expect_error([&] { open_weights(dir_.write("text.pt", "hello, I am a text file")); },
                "neither a TorchScript");
-  EXPECT_ERROR(open_weights(dir_.write("empty.pt", "")), "neither a TorchScript");
-  EXPECT_ERROR(open_weights(dir_.write("legacy.pt", "\x80\x02 pickle")), "torch.save");
-  EXPECT_ERROR(open_weights(dir_.write("zip.pt", "PK\x03\x04 and no more")),
+  expect_error([&] { open_weights(dir_.write("empty.pt", "")); }, "neither a TorchScript");
+  expect_error([&] { open_weights(dir_.write("legacy.pt", "\x80\x02 pickle")); }, "torch.save");
+  expect_error([&] { open_weights(dir_.write("zip.pt", "PK\x03\x04 and no more")); },
                "zip.pt: not a readable");
   torch::save(at::ones(3), (dir_ / "tensor.pt").string());
-  EXPECT_NE(error_of([&] { open_weights(dir_ / "tensor.pt"); }), "no error");
+  EXPECT_NE(test::error_of([&] { open_weights(dir_ / "tensor.pt"); }), "no error");
 }
 
 TEST_F(Archive, TruncationAndCorruptionNeverCrash) {
@@ -245,7 +236,7 @@ TEST_F(Archive, TruncationAndCorruptionNeverCrash) {
   const std::string sound{std::istreambuf_iterator<char>(in), {}};
   for (const double part : {0.01, 0.3, 0.9, 0.999}) {
     const auto path = dir_.write("b.pt", sound.substr(0, static_cast<size_t>(part * sound.size())));
-    EXPECT_ERROR(open_weights(path), "b.pt: not a readable TorchScript archive");
+    expect_error([&] { open_weights(path); }, "b.pt: not a readable TorchScript archive");
   }
   torch::manual_seed(1);
   for (int i = 0; i < 40; ++i) {

@@ -1,5 +1,6 @@
 // Hugging Face folders, safetensors in our own naming, and copying into a module. That a folder's
 // values land where they belong is shown by clip_parity_test.cc.
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensor_near.h"
 #include "support/tiny_clip.h"
@@ -14,27 +15,14 @@
 #include <torch/types.h>
 
 #include <fstream>
-#include <functional>
 
 namespace vtr::models {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_error;
 using test::tensor_near;
 using test::tiny_clip;
-
-std::string error_of(const std::function<void()>& run) {
-  try {
-    run();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-#define EXPECT_ERROR(statement, words)                                   \
-  EXPECT_NE(error_of([&] { statement; }).find(words), std::string::npos) \
-      << error_of([&] { statement; })
 
 const fs::path kTiny = VTR_FIXTURES "/models/clip_tiny";
 
@@ -88,9 +76,9 @@ TEST_F(Folder, ShardsAreJoined) {
              R"({"weight_map": {"a": "one.safetensors", "b": "two.safetensors"}})");
   EXPECT_EQ(open().info.tensors, open_weights(kTiny).info.tensors);
   dir_.write("clip/model.safetensors.index.json", R"({"weight_map": {"a": "../one.safetensors"}})");
-  EXPECT_ERROR(open(), "leaves the folder");
+  expect_error([&] { open(); }, "leaves the folder");
   dir_.write("clip/model.safetensors.index.json", "{}");
-  EXPECT_ERROR(open(), "index.json");
+  expect_error([&] { open(); }, "index.json");
 }
 
 TEST_F(Folder, OldPositionIdsAreIgnored) {
@@ -100,35 +88,35 @@ TEST_F(Folder, OldPositionIdsAreIgnored) {
 }
 
 TEST_F(Folder, ErrorsNameFileAndTensor) {
-  EXPECT_ERROR(open_weights(dir_.path()), "a folder without config.json");
+  expect_error([&] { open_weights(dir_.path()); }, "a folder without config.json");
   std::erase_if(tensors_, [](const auto& item) {
     return item.first == "text_model.encoder.layers.1.self_attn.k_proj.bias";
   });
   save();
-  EXPECT_ERROR(open(), "transformer.resblocks.1.attn.in_proj_bias' are not three alike");
+  expect_error([&] { open(); }, "transformer.resblocks.1.attn.in_proj_bias' are not three alike");
   configure("{nonsense");
-  EXPECT_ERROR(open(), "config.json: not JSON");
+  expect_error([&] { open(); }, "config.json: not JSON");
   configure(R"({"model_type": "siglip"})");
-  EXPECT_ERROR(open(), "model_type is 'siglip'");
+  expect_error([&] { open(); }, "model_type is 'siglip'");
   configure(R"({"text_config": {"hidden_act": "gelu"}})");
-  EXPECT_ERROR(open(), "activations differ");
+  expect_error([&] { open(); }, "activations differ");
   configure(R"({"text_config": {"hidden_act": "relu"}, "vision_config": {"hidden_act": "relu"}})");
-  EXPECT_ERROR(open(), "hidden_act 'relu'");
+  expect_error([&] { open(); }, "hidden_act 'relu'");
   configure(R"({"vision_config": {"layer_norm_eps": 1e-6}})");
-  EXPECT_ERROR(open(), "layer_norm_eps");
+  expect_error([&] { open(); }, "layer_norm_eps");
   configure(R"({"vision_config": 3})");
-  EXPECT_ERROR(open(), "config.json");
+  expect_error([&] { open(); }, "config.json");
   configure("{}");
   fs::remove(dir_ / "clip" / "model.safetensors");
-  EXPECT_ERROR(open(), "no model.safetensors");
+  expect_error([&] { open(); }, "no model.safetensors");
   dir_.write("clip/pytorch_model.bin", "");
-  EXPECT_ERROR(open(), "convert its pytorch_model.bin");
+  expect_error([&] { open(); }, "convert its pytorch_model.bin");
 }
 
 TEST_F(Folder, NaNIsRefusedWithItsName) {
   tensors_[3].second = at::full_like(tensors_[3].second, NAN);
   save();
-  EXPECT_ERROR(make(), "holds NaN or infinity");
+  expect_error([&] { make(); }, "holds NaN or infinity");
 }
 
 TEST(OwnSafetensors, ComeBackEqualWithHeadsAndActivation) {
@@ -159,14 +147,16 @@ TEST(OwnSafetensors, APrefixIsTakenOffAndTheRestLeftOut) {
   EXPECT_EQ(weights.info.tensors, static_cast<int64_t>(clip->parameters().size()));
   copy_parameters(*clip, weights.tensors, "run.safetensors");
   save_safetensors(dir / "other.safetensors", {{"x", at::ones(1)}});
-  EXPECT_ERROR(open_weights(dir / "other.safetensors"), "not a CLIP's weights");
+  expect_error([&] { open_weights(dir / "other.safetensors"); }, "not a CLIP's weights");
 }
 
 TEST(CopyParameters, IsStrictAndListsWhatDoesNotFit) {
   torch::nn::Linear module(3, 2);
   const Tensor before = module->weight.detach().clone();
-  EXPECT_ERROR(
-      copy_parameters(*module, {{"weight", at::zeros({2, 4})}, {"x", at::ones(1)}}, "f"),
+  expect_error(
+      [&] {
+        copy_parameters(*module, {{"weight", at::zeros({2, 4})}, {"x", at::ones(1)}}, "f");
+      },
       "f: the tensors do not fit this model; missing bias [2]; unexpected x [1]; of another "
       "shape weight [2, 4] (needed [2, 3])");
   EXPECT_TRUE(tensor_near(module->weight, before, 0));
@@ -179,7 +169,7 @@ TEST(CopyParameters, ALongListIsCut) {
   TensorMap tensors{{"weight", at::ones({2, 3})}, {"bias", at::ones(2)}};
   for (int i = 0; i < 9; ++i) tensors.emplace_back("x" + std::to_string(i), at::ones(1));
   torch::nn::Linear module(3, 2);
-  EXPECT_ERROR(copy_parameters(*module, tensors, "f"), "x3 [1] and 5 more");
+  expect_error([&] { copy_parameters(*module, tensors, "f"); }, "x3 [1] and 5 more");
 }
 
 TEST(CopyParameters, BuffersBelongToo) {
@@ -187,12 +177,12 @@ TEST(CopyParameters, BuffersBelongToo) {
   TensorMap tensors;
   for (const auto& item : module->named_parameters())
     tensors.emplace_back(item.key(), item.value());
-  EXPECT_ERROR(copy_parameters(*module, tensors, "f"), "missing num_batches_tracked");
+  expect_error([&] { copy_parameters(*module, tensors, "f"); }, "missing num_batches_tracked");
 }
 
 TEST(RequireFinite, LargeSumsAreNoInfinity) {
   EXPECT_NO_THROW(require_finite({{"x", at::full(2, 1e308, at::kDouble)}}, "f"));
-  EXPECT_ERROR(require_finite({{"x", at::full(3, -INFINITY)}}, "f"), "f: 'x' holds NaN");
+  expect_error([&] { require_finite({{"x", at::full(3, -INFINITY)}}, "f"); }, "f: 'x' holds NaN");
 }
 
 }  // namespace

@@ -17,15 +17,15 @@ inline const nlohmann::json& goldens() {
   return all;
 }
 
-// A golden list or list of lists, float32.
+// A golden list or list of lists, float64.
 inline torch::Tensor golden(const std::string& name) {
   const auto& value = goldens().at(name);
   std::vector<double> flat;
   for (const auto& row : value) {
-    if (!row.is_array()) return torch::tensor(value.get<std::vector<double>>()).to(torch::kFloat);
+    if (!row.is_array()) return torch::tensor(value.get<std::vector<double>>(), torch::kDouble);
     for (const auto& x : row) flat.push_back(x.get<double>());
   }
-  return torch::tensor(flat).view({static_cast<int64_t>(value.size()), -1}).to(torch::kFloat);
+  return torch::tensor(flat, torch::kDouble).view({static_cast<int64_t>(value.size()), -1});
 }
 
 inline torch::Tensor counter(int64_t n) { return torch::arange(n, torch::kDouble); }

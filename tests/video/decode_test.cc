@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 #include <iterator>
+#include <set>
 
 namespace vtr::video {
 namespace {
@@ -243,6 +244,33 @@ TEST(Decode, AMirroredVideoIsTheVideoMirrored) {
     std::reverse(row, row + 16);
   }
   EXPECT_EQ(read_frames(path, {.frames = 2, .resolution = 16, .flip = 1}).pixels, plain.pixels);
+}
+
+// Motion JPEG: equal pictures are equal frames.
+TEST(Decode, ADrawIsForAllFramesOfAVideo) {
+  test::TempDir dir;
+  const auto path = dir / "a.avi";
+  std::vector<uint8_t> rgb(3 * 32 * 24);
+  for (size_t i = 0; i < rgb.size(); ++i) rgb[i] = static_cast<uint8_t>(i * i % 251);
+  Writer writer(path, {.width = 32, .height = 24});
+  for (int i = 0; i < 6; ++i) writer.add(rgb.data());
+  writer.close();
+  std::set<std::vector<uint8_t>> seen;
+  for (uint64_t seed = 0; seed < 8; ++seed) {
+    const Frames frames =
+        read_frames(path, {.frames = 3,
+                           .resolution = 16,
+                           .crop = "random_resized",
+                           .seed = seed,
+                           .flip = 0.5,
+                           .jitter = {.brightness = 0.3, .contrast = 0.3, .hue = 0.2}});
+    const auto size = std::ssize(frames.pixels) / 3;
+    const auto first = frames.pixels.begin();
+    EXPECT_TRUE(std::equal(first, first + size, first + size)) << seed;
+    EXPECT_TRUE(std::equal(first, first + size, first + 2 * size)) << seed;
+    seen.insert(frames.pixels);
+  }
+  EXPECT_EQ(seen.size(), 8u);
 }
 
 TEST(Decode, UnknownNormalizationsAreRefused) {

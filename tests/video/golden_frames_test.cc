@@ -137,6 +137,7 @@ TEST(GoldenFrames, ProbeTellsWhatAFileIs) {
   EXPECT_EQ(probe(golden("few.avi")).frames, 24);
   EXPECT_EQ(probe(golden("few.avi")).key_frame_distance, 1);
   EXPECT_TRUE(probe(golden("variable.mkv")).variable_rate);
+  EXPECT_EQ(probe(golden("no_rate.mkv")).fps, 0);
   const Info turned = probe(golden("turned.mp4"));
   EXPECT_EQ(turned.rotation, 90);
   EXPECT_EQ(turned.width, 48);

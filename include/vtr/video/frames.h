@@ -39,7 +39,7 @@ struct Request {
   double flip = 0;              // probability that the video is mirrored left and right
   Jitter jitter = {};
   double start = 0, end = 0;  // seconds of the file that are read, [start, end); end 0: all
-  double time_limit = 0;      // seconds that it may take; 0: any
+  double time_limit = 0;      // seconds that it may take, looked at after every packet; 0: any
 };
 
 struct VideoOptions {

@@ -3,6 +3,7 @@
 #include "vtr/core/error.h"
 
 #include <memory>
+#include <png.h>
 #include <turbojpeg.h>
 
 namespace vtr::data {
@@ -24,6 +25,21 @@ std::vector<uint8_t> encode_jpeg(const uint8_t* rgb, int64_t height, int64_t wid
   VTR_CHECK(failed == 0, "a frame of {} x {} as JPEG: {}", width, height,
             tjGetErrorStr2(turbo.get()));
   return {bytes, bytes + size};
+}
+
+std::vector<uint8_t> encode_png(const uint8_t* rgb, int64_t height, int64_t width) {
+  png_image image{};
+  image.version = PNG_IMAGE_VERSION;
+  image.width = static_cast<png_uint_32>(width);
+  image.height = static_cast<png_uint_32>(height);
+  image.format = PNG_FORMAT_RGB;
+  std::vector<uint8_t> bytes(PNG_IMAGE_PNG_SIZE_MAX(image));
+  png_alloc_size_t size = bytes.size();
+  const int done = png_image_write_to_memory(&image, bytes.data(), &size, /*convert_to_8_bit=*/0,
+                                             rgb, /*row_stride=*/0, /*colormap=*/nullptr);
+  VTR_CHECK(done != 0, "a picture of {} x {} as PNG: {}", width, height, image.message);
+  bytes.resize(size);
+  return bytes;
 }
 
 bool decode_jpeg(const uint8_t* bytes, int64_t size, int64_t height, int64_t width, uint8_t* rgb) {

@@ -2,6 +2,8 @@
 
 #include "store/codecs.h"
 
+#include "vtr/data/picture.h"
+
 #include <opencv2/core.hpp>
 
 #include <cstring>
@@ -18,7 +20,23 @@ std::vector<cv::Mat> as_mats(uint8_t* planes, int64_t height, int64_t width) {
   return mats;
 }
 
+cv::Mat interleaved(const uint8_t* planes, int64_t height, int64_t width) {
+  cv::Mat picture;
+  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
+  return picture;
+}
+
 }  // namespace
+
+std::string to_jpeg(const uint8_t* planes, int64_t height, int64_t width, int64_t quality) {
+  const auto bytes = encode_jpeg(interleaved(planes, height, width).data, height, width, quality);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string to_png(const uint8_t* planes, int64_t height, int64_t width) {
+  const auto bytes = encode_png(interleaved(planes, height, width).data, height, width);
+  return {bytes.begin(), bytes.end()};
+}
 
 void append_frame(const uint8_t* planes, int64_t height, int64_t width, const StoreSpec& spec,
                   std::vector<uint8_t>& bytes) {
@@ -26,13 +44,12 @@ void append_frame(const uint8_t* planes, int64_t height, int64_t width, const St
     bytes.insert(bytes.end(), planes, planes + 3 * height * width);
     return;
   }
-  cv::Mat picture;
-  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
   if (spec.format == "raw") {
+    const cv::Mat picture = interleaved(planes, height, width);
     bytes.insert(bytes.end(), picture.datastart, picture.dataend);
     return;
   }
-  const auto jpeg = encode_jpeg(picture.data, height, width, spec.quality);
+  const std::string jpeg = to_jpeg(planes, height, width, spec.quality);
   bytes.insert(bytes.end(), jpeg.begin(), jpeg.end());
 }
 

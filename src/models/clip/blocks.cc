@@ -1,5 +1,7 @@
 #include "clip/blocks.h"
 
+#include "vtr/models/matmul.h"
+
 #include <torch/nn/init.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
@@ -10,8 +12,6 @@
 namespace vtr::models {
 namespace {
 
-constexpr double kQuickGelu = 1.702;
-
 // y + x; into y where autograd permits (y leaves a linear layer, which does not keep its result)
 // and the sum has y's dtype: under autocast y may be bfloat16 while the residual stream x is
 // float32.
@@ -21,12 +21,12 @@ Tensor add_into(Tensor y, const Tensor& x) {
 }
 
 // The fused kernel for CPUs is five times slower than plain products (50 tokens, forward and
-// backward, AMX) where oneDNN multiplies for it: below full float32 precision, and in the gradient
-// of half precision.
+// backward, AMX) where oneDNN multiplies for it: in float32 by choice (matmul.h), and in the
+// gradient of half precision.
 bool fused_is_slow(const Tensor& q) {
   if (!q.is_cpu()) return false;
   if (q.scalar_type() != at::kFloat) return q.requires_grad();
-  return at::globalContext().float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST;
+  return onednn_multiplies();
 }
 
 }  // namespace
@@ -44,6 +44,12 @@ Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal, co
   }
   if (keep.defined()) scores = scores.masked_fill(keep.logical_not(), -INFINITY);
   return at::matmul(scores.softmax(-1), v);
+}
+
+// As silu(1.702 h) / 1.702: three passes over h fewer in the gradient.
+Tensor quick_gelu(Tensor h) {
+  constexpr double kSteepness = 1.702;
+  return at::silu(h.mul_(kSteepness)).mul_(1 / kSteepness);
 }
 
 ClipLinear::ClipLinear(int64_t in, int64_t out)
@@ -113,11 +119,8 @@ void ClipMlp::reset() {
 }
 
 Tensor ClipMlp::forward(const Tensor& x) const {
-  Tensor h = c_fc->forward(x);  // [n, hidden]
-  if (activation_ == ClipActivation::gelu) return c_proj->forward(at::gelu(h));
-  // h * sigmoid(1.702 h) as silu(1.702 h) / 1.702: three passes over h fewer in the gradient.
-  h = at::silu(h.mul_(kQuickGelu)).mul_(1 / kQuickGelu);
-  return c_proj->forward(h);
+  const Tensor h = c_fc->forward(x);  // [n, hidden]
+  return c_proj->forward(activation_ == ClipActivation::gelu ? at::gelu(h) : quick_gelu(h));
 }
 
 ClipBlock::ClipBlock(const ClipTowerOptions& options)

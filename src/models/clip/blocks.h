@@ -24,6 +24,9 @@ namespace vtr::models {
 Tensor attend(const Tensor& q, const Tensor& k, const Tensor& v, bool causal = false,
               const Tensor& keep = {});
 
+// h sigmoid(1.702 h); takes over h, which must be fresh from a linear layer.
+Tensor quick_gelu(Tensor h);
+
 // As torch::nn::Linear, but its values are undefined until `reset`: drawing 150 M random numbers
 // only to load weights over them takes seconds.
 class ClipLinear final : public torch::nn::Module {

@@ -21,8 +21,8 @@ struct Options {
   }
 };
 
-// Mutual guidance of words and frames, without parameters: Mug-STAN, Liu et al., 2023. With E the
-// cosines of words and frames and A_i(x) = softmax_i(tau x),
+// Mutual guidance of words and frames, without parameters: Mug-STAN, Liu et al., arXiv 2311.15075,
+// 2023. With E the cosines of words and frames and A_i(x) = softmax_i(tau x),
 //   t2v_l = sum_t A_t(E) E,   v2t_t = sum_l A_l(E) E,
 // and the score is the mean of sum_l A_l(t2v) t2v and sum_t A_t(v2t) v2t (`simple`), or the inner
 // product of the features pooled by these two weights. `frame_text` has the sentence for a word.

@@ -65,7 +65,7 @@ class TightTransf final : public Head {
     const Tensor mixed = blocks_->forward(x, video["mask"].repeat({n, 1}), *temporal_,
                                           video["at"].repeat({n, 1}));  // [N * M, T + 1, D]
     const Tensor h = dense_->forward(ln_pool_(mixed.select(1, 0)));     // [N * M, D]
-    return similarity_->forward(h * (kQuickGelu * h).sigmoid()).view({n, m});
+    return similarity_->forward(quick_gelu(h)).view({n, m});
   }
 
   int64_t pair_bytes() const override { return blocks_->bytes(context_.frames + 1); }
@@ -79,8 +79,6 @@ class TightTransf final : public Head {
   }
 
  private:
-  static constexpr double kQuickGelu = 1.702;
-
   // x [B, L, D] at positions [B or 1, L]
   Tensor placed(const Tensor& x, const Tensor& at) {
     const Tensor p = temporal_->added(at);

@@ -1,6 +1,8 @@
 // A head that keeps one vector of a text and one of a video; sim is their cosine.
 #pragma once
 
+#include "pooling.h"
+
 #include "vtr/models/head.h"
 
 namespace vtr::models {
@@ -17,10 +19,7 @@ class VectorHead : public Head {
   virtual Tensor video_vector(const VideoFeatures& features) = 0;                       // [M, D']
 };
 
-// Of the frames there are: frames [M, T, D], mask [M, T] bool -> [M, D].
-Tensor frames_mean(const Tensor& frames, const Tensor& mask);
-Tensor frames_max(const Tensor& frames, const Tensor& mask);
-// CLIP4Clip's: every frame is normalised first.
+// CLIP4Clip's mean, of frames that are normalised first: [M, T, D], [M, T] bool -> [M, D].
 Tensor unit_frames_mean(const Tensor& frames, const Tensor& mask);
 
 }  // namespace vtr::models

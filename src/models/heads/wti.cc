@@ -73,8 +73,8 @@ Tensor any_of(const Tensor& x, const Tensor& mask) {
   return x.gather(1, place).squeeze(1);
 }
 
-// Weighted token-wise interaction and channel decorrelation: DRL, Wang et al., 2022. With E the
-// cosines of words and frames,
+// Weighted token-wise interaction and channel decorrelation: DRL, Wang et al., arXiv 2203.07111,
+// 2022. With E the cosines of words and frames,
 //   sim = (sum_l w_l max_t E + sum_t v_t max_l E) / 2.
 class Wti final : public Head {
  public:

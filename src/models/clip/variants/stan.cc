@@ -1,5 +1,6 @@
 #include "clip/entry.h"
 #include "encoder_entries.h"
+#include "pooling.h"
 
 #include "vtr/core/error.h"
 
@@ -34,12 +35,6 @@ struct Branch {
   Tensor cls;      // [B, W]
   Tensor patches;  // [B, T, P, W]
 };
-
-// x [B, T, W] over the frames of mask [B, T] -> [B, W]
-Tensor frame_mean(const Tensor& x, const Tensor& mask) {
-  const Tensor weight = mask.to(x.dtype()).unsqueeze(-1);
-  return (x * weight).sum(1) / weight.sum(1);
-}
 
 // Whole rows of the first dimension dropped, the others larger for it (stochastic depth).
 Tensor drop_path(const Tensor& x, double rate, bool training) {
@@ -160,7 +155,7 @@ class SpatialLayer final : public torch::nn::Module {
             attention_->forward(norm1_(y).view({-1, width}), length, {}).view({-1, length, width}),
             drop_, is_training())
             .view_as(y);
-    const Tensor cls = x.cls + frame_mean(r.select(2, 0), mask);
+    const Tensor cls = x.cls + frames_mean(r.select(2, 0), mask);
     const Tensor patches = x.patches + r.narrow(2, 1, length - 1);
     return {cls + mlp_->forward(norm2_(cls)), patches + mlp_->forward(norm2_(patches))};
   }
@@ -239,7 +234,7 @@ class Stan final : public Clip {
  private:
   // The branch, begun or taken on, with a block's output x [B, T, L, W].
   Branch joined(const Branch& branch, const Tensor& x, const Tensor& mask) {
-    const Tensor cls = frame_mean(x.select(2, 0), mask);
+    const Tensor cls = frames_mean(x.select(2, 0), mask);
     const Tensor patches = x.narrow(2, 1, x.size(2) - 1);
     if (branch.cls.defined()) return {branch.cls + cls, branch.patches + patches};
     const Tensor& places = visual().positional_embedding();  // [L, W]

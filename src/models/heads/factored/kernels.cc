@@ -37,6 +37,25 @@ constexpr float kLowest = -std::numeric_limits<float>::infinity();
   return p * std::bit_cast<float>(power);
 }
 
+// Logits [T, kLanes] to weights, the softmax of each text, whose largest logit is `top`; -inf to 0.
+[[gnu::always_inline]] inline void softmax(const float* top, int64_t frames, int64_t n,
+                                           float* weights) {
+  float sum[kLanes];
+  for (int64_t x = 0; x < n; ++x) sum[x] = 0;
+  for (int64_t i = 0; i < frames; ++i) {
+    float* __restrict row = weights + i * kLanes;
+    for (int64_t x = 0; x < n; ++x) {
+      const float value = exp_of_negative(row[x] - top[x]);
+      row[x] = row[x] == kLowest ? 0.0f : value;
+      sum[x] += row[x];
+    }
+  }
+  for (int64_t x = 0; x < n; ++x) sum[x] = 1 / sum[x];
+  for (int64_t i = 0; i < frames; ++i) {
+    for (int64_t x = 0; x < n; ++x) weights[i * kLanes + x] *= sum[x];
+  }
+}
+
 }  // namespace
 
 float cosine(const TailSums& s, const TailConstants& c, float text_w0, float text_b3) {
@@ -57,8 +76,8 @@ VTR_VECTORISED void frame_weights(Rows relevance, const float* bias, const bool*
     const float shift = bias ? bias[i] : 0.0f;
     for (int64_t x = 0; x < n; ++x) out[x] = mask[i] ? row[x] * scale + shift : kLowest;
   }
-  float top[kLanes], sum[kLanes];
-  for (int64_t x = 0; x < n; ++x) top[x] = weights[x], sum[x] = 0;
+  float top[kLanes];
+  for (int64_t x = 0; x < n; ++x) top[x] = weights[x];
   for (int64_t i = 1; i < frames; ++i) {
     for (int64_t x = 0; x < n; ++x) top[x] = std::max(top[x], weights[i * kLanes + x]);
   }
@@ -84,24 +103,13 @@ VTR_VECTORISED void frame_weights(Rows relevance, const float* bias, const bool*
     const float* __restrict rank = weights + (frames + i) * kLanes;
     for (int64_t x = 0; x < n; ++x) row[x] = rank[x] < limit ? row[x] : kLowest;
   }
-  for (int64_t i = 0; i < frames; ++i) {
-    float* __restrict row = weights + i * kLanes;
-    for (int64_t x = 0; x < n; ++x) {
-      const float value = exp_of_negative(row[x] - top[x]);
-      row[x] = row[x] == kLowest ? 0.0f : value;
-      sum[x] += row[x];
-    }
-  }
-  for (int64_t x = 0; x < n; ++x) sum[x] = 1 / sum[x];
-  for (int64_t i = 0; i < frames; ++i) {
-    for (int64_t x = 0; x < n; ++x) weights[i * kLanes + x] *= sum[x];
-  }
+  softmax(top, frames, n, weights);
 }
 
 VTR_VECTORISED void kept_softmax(Rows logits, const float* bias, const float* kept, int64_t frames,
                                  int64_t n, float scale, float* weights) {
-  float top[kLanes], sum[kLanes];
-  for (int64_t x = 0; x < n; ++x) top[x] = kLowest, sum[x] = 0;
+  float top[kLanes];
+  for (int64_t x = 0; x < n; ++x) top[x] = kLowest;
   for (int64_t i = 0; i < frames; ++i) {
     const float* row = logits.data + i * logits.stride;
     float* out = weights + i * kLanes;
@@ -112,18 +120,7 @@ VTR_VECTORISED void kept_softmax(Rows logits, const float* bias, const float* ke
       top[x] = std::max(top[x], out[x]);
     }
   }
-  for (int64_t i = 0; i < frames; ++i) {
-    float* out = weights + i * kLanes;
-    for (int64_t x = 0; x < n; ++x) {
-      const float value = exp_of_negative(out[x] - top[x]);
-      out[x] = out[x] == kLowest ? 0.0f : value;
-      sum[x] += out[x];
-    }
-  }
-  for (int64_t x = 0; x < n; ++x) sum[x] = 1 / sum[x];
-  for (int64_t i = 0; i < frames; ++i) {
-    for (int64_t x = 0; x < n; ++x) weights[i * kLanes + x] *= sum[x];
-  }
+  softmax(top, frames, n, weights);
 }
 
 VTR_VECTORISED void weighted_sum(const float* x, const float* weights, int64_t m, int64_t n,
