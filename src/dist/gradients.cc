@@ -28,14 +28,15 @@ struct Gradients::Impl {
     std::shared_ptr<Group::Sum> sum = {};
   };
 
-  explicit Impl(Group& ranks) : group(ranks) {}
+  Impl(Group& ranks, size_t bytes) : group(ranks), bucket_bytes(bytes) {}
 
   Group& group;
+  const size_t bucket_bytes;
   std::vector<Tensor> parameters;
-  bool last = false;             // the way back that goes on is a step's last
-  std::vector<int64_t> order;    // of parameters, as the first step's last way back came to them
-  std::vector<int64_t> bucket;   // of each parameter; -1: of those it did not come to
-  std::vector<Bucket> buckets;   // in the order in which every rank sends them
+  bool last = false;            // the way back that goes on is a step's last
+  std::vector<int64_t> order;   // of parameters, as the first step's last way back came to them
+  std::vector<int64_t> bucket;  // of each parameter; -1: of those it did not come to
+  std::vector<Bucket> buckets;  // in the order in which every rank sends them
   size_t sent = 0;
   int64_t overlapped = 0;
 
@@ -81,7 +82,7 @@ void Gradients::Impl::make_buckets() {
     ordered.push_back(parameters[static_cast<size_t>(found[i].item<int64_t>())]);
   }
   size_t next = 0;
-  for (auto& some : buckets_of(ordered)) {
+  for (auto& some : buckets_of(ordered, bucket_bytes)) {
     for (size_t i = 0; i < some.size(); ++i) {
       bucket[static_cast<size_t>(found[next++].item<int64_t>())] = std::ssize(buckets);
     }
@@ -105,8 +106,8 @@ void Gradients::Impl::finish() {
   sent = 0;
 }
 
-Gradients::Gradients(Group& group, const std::vector<Tensor>& parameters)
-    : impl_(std::make_unique<Impl>(group)) {
+Gradients::Gradients(Group& group, const std::vector<Tensor>& parameters, size_t bucket_bytes)
+    : impl_(std::make_unique<Impl>(group, bucket_bytes)) {
   for (const Tensor& parameter : parameters) {
     if (parameter.requires_grad()) impl_->parameters.push_back(parameter);
   }

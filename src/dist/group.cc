@@ -6,10 +6,10 @@
 #include "vtr/core/error.h"
 
 #define USE_C10D_GLOO  // as the wheel's LibTorch is built
+#include <ATen/Parallel.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
-#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <cstdio>
@@ -25,7 +25,6 @@ namespace {
 using Millis = std::chrono::milliseconds;
 using Store = c10::intrusive_ptr<c10d::Store>;
 using Backend = c10::intrusive_ptr<c10d::Backend>;
-constexpr size_t kBucketBytes = 25 << 20;
 constexpr Millis kLastWords{30000};
 
 std::string first_line(const std::exception& error) {
@@ -115,16 +114,16 @@ void share_cores(const World& world) {
 
 }  // namespace
 
-std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors) {
+std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors, size_t bytes) {
   std::vector<std::vector<Tensor>> buckets;
-  size_t bytes = 0;
+  size_t held = 0;
   for (const Tensor& tensor : tensors) {
-    if (buckets.empty() || bytes > kBucketBytes) {
+    if (buckets.empty() || held > bytes) {
       buckets.emplace_back();
-      bytes = 0;
+      held = 0;
     }
     buckets.back().push_back(tensor);
-    bytes += tensor.nbytes();
+    held += tensor.nbytes();
   }
   return buckets;
 }
@@ -261,7 +260,7 @@ void Group::end_sum(Sum& sum) {
 // One bucket is put together while the one before it is on its way.
 void Group::sum(const std::vector<Tensor>& tensors) {
   std::shared_ptr<Sum> before;
-  for (const auto& bucket : buckets_of(tensors)) {
+  for (const auto& bucket : buckets_of(tensors, kBucketBytes)) {
     auto now = begin_sum(bucket);
     if (before) end_sum(*before);
     before = std::move(now);

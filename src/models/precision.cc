@@ -3,14 +3,23 @@
 #include <ATen/autocast_mode.h>
 
 namespace vtr::models {
+namespace {
+
+// A device without an autocast (meta) has the CPU's, which leaves tensors elsewhere alone.
+c10::DeviceType type_of(c10::Device device) {
+  return at::autocast::is_autocast_available(device.type()) ? device.type() : c10::kCPU;
+}
+
+}  // namespace
 
 std::string current_precision(c10::Device device) {
-  if (!at::autocast::is_autocast_enabled(device.type())) return "fp32";
-  return at::autocast::get_autocast_dtype(device.type()) == at::kBFloat16 ? "bf16" : "fp16";
+  const c10::DeviceType type = type_of(device);
+  if (!at::autocast::is_autocast_enabled(type)) return "fp32";
+  return at::autocast::get_autocast_dtype(type) == at::kBFloat16 ? "bf16" : "fp16";
 }
 
 Autocast::Autocast(c10::Device device, const std::string& precision)
-    : type_(device.type()),
+    : type_(type_of(device)),
       was_on_(at::autocast::is_autocast_enabled(type_)),
       was_type_(at::autocast::get_autocast_dtype(type_)) {
   at::autocast::set_autocast_enabled(type_, precision != "fp32");

@@ -149,7 +149,7 @@ Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
     RECORD_USER_SCOPE("scores");
     own = head.score(all.text.slice(first, first + rows), all.video);
   }
-  const Tensor sim = group_.gather(own).requires_grad_();                         // [B, B]
+  const Tensor sim = group_.gather(own).requires_grad_();  // [B, B]
   const Tensor temperature = model_.encoders().logit_scale();
   const Tensor scale = temperature.detach().requires_grad_();
   Tensor value = loss_({sim, scale, duplicate_pairs(video_index).to(sim.device())});

@@ -9,9 +9,10 @@
 namespace vtr::dist {
 namespace {
 
-// Five layers of 28 MB each, a bucket of its own, used in another order than they are listed; the
-// last parameter has its gradient before the last way back, the one before it never has one.
-constexpr int64_t kWidth = 2700;
+// Five layers, each a bucket of its own, used in another order than they are listed; the last
+// parameter has its gradient before the last way back, the one before it never has one.
+constexpr int64_t kWidth = 16;
+constexpr size_t kBytes = 4 * kWidth * kWidth - 1;
 const std::vector<size_t> kUsed = {2, 0, 4, 1, 3};
 
 std::vector<Tensor> parameters() {
@@ -61,7 +62,7 @@ TEST(Gradients, AreSumsWhoseBucketsTravelDuringTheWayBack) {
   test::run_ranks(kRanks, [&](Group& group) {
     const auto all = parameters();
     const Tensor x = input(group.rank());
-    Gradients gradients(group, all);
+    Gradients gradients(group, all, kBytes);
     for (int64_t i = 0; i < 3; ++i) {
       step(all, x, gradients);
       EXPECT_EQ(gradients.overlapped(), i * std::ssize(kUsed)) << "the first step learns the order";

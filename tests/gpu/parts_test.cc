@@ -1,4 +1,5 @@
-// The parts of a run on a GPU against the same on the CPU. Without a GPU each fails with the reason.
+// The parts of a run on a GPU against the same on the CPU. Without a GPU each fails with the
+// reason.
 #include "support/tensor_near.h"
 #include "support/tiny_retriever.h"
 
@@ -71,8 +72,8 @@ TEST_P(GpuHead, ScoresAsOnTheCPU) {
     auto& head = model->head();
     const auto text =
         head.text(model->encode_text(batch.text.ids, batch.text.mask, "fp32", head.wants()));
-    const auto video = head.video(model->encode_video(
-        batch.video.pixels, batch.video.mask, batch.video.times, "fp32", head.wants()));
+    const auto video = head.video(model->encode_video(batch.video.pixels, batch.video.mask,
+                                                      batch.video.times, "fp32", head.wants()));
     const Tensor sim = models::score_blocked(head, text, video, {.workspace_mb = 1});
     EXPECT_EQ(sim.device(), device);
     sims.push_back(sim.to(torch::kCPU));
@@ -122,8 +123,8 @@ TEST_F(Gpu, ExchangesOverNcclInAWorldOfOne) {
   dist::Group group(world, std::chrono::seconds(60));
   group.open(gpu());
   const auto here = torch::TensorOptions().device(gpu());
-  for (const auto dtype : {torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong,
-                           torch::kBool}) {
+  for (const auto dtype :
+       {torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kBool}) {
     const Tensor x = torch::ones({3, 2}, here.dtype(dtype));
     EXPECT_TRUE(torch::equal(group.gather(x), x)) << dtype;
     EXPECT_TRUE(torch::equal(group.gather_rows(x), x)) << dtype;

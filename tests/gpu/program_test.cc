@@ -17,10 +17,17 @@ class GpuProgram : public testing::Test {
     config = write_tiny_experiment(dir, 24, 8);
   }
   std::vector<std::string> train(const std::string& run, std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments = {
-        "train",          "--config",         config,        "--run", (dir / run).string(),
-        "--resume",       "device=cuda",      "train.keep=9", "model.head.dropout=0",
-        "train.deterministic=true", "train.schedule={name: constant, warmup: 0}"};
+    std::vector<std::string> arguments = {"train",
+                                          "--config",
+                                          config,
+                                          "--run",
+                                          (dir / run).string(),
+                                          "--resume",
+                                          "device=cuda",
+                                          "train.keep=9",
+                                          "model.head.dropout=0",
+                                          "train.deterministic=true",
+                                          "train.schedule={name: constant, warmup: 0}"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return arguments;
   }
@@ -63,8 +70,8 @@ TEST_F(GpuProgram, EvaluatesARunAsTheCPUDoes) {
   std::vector<nlohmann::json> rows;
   for (const std::string device : {"cpu", "cuda"}) {
     const auto json = (dir / (device + ".json")).string();
-    expect_done(run_program({"eval", "--run", (dir / "run").string(), "device=" + device, "--json",
-                             json}));
+    expect_done(
+        run_program({"eval", "--run", (dir / "run").string(), "device=" + device, "--json", json}));
     rows.push_back(nlohmann::json::parse(read_file(json)));
   }
   for (size_t i = 0; i < rows[0].size(); ++i) {

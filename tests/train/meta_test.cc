@@ -4,9 +4,10 @@
 // The one place that asks the device for a value is the early stop of k-medoids in CenterCLIP
 // (src/models/clip/variants/cluster.cc): on meta it takes one round. What its rounds compute is
 // held against the authors' in tests/models/encoder_variants_parity_test.cc.
+#include "support/meta.h"
+
 #include "optimizer.h"
 #include "step.h"
-#include "support/meta.h"
 #include "support/temp_dir.h"
 #include "support/tiny_retriever.h"
 
@@ -46,10 +47,10 @@ void train_and_evaluate(models::Retriever& model, const std::vector<TrainOptions
   const torch::NoGradGuard no_grad;
   model.eval();
   auto& head = model.head();
-  const auto [text, video] = std::pair(
-      head.text(model.encode_text(batch.text.ids, batch.text.mask, "fp32", head.wants())),
-      head.video(model.encode_video(batch.video.pixels, batch.video.mask, batch.video.times, "fp32",
-                                    head.wants())));
+  const auto [text, video] =
+      std::pair(head.text(model.encode_text(batch.text.ids, batch.text.mask, "fp32", head.wants())),
+                head.video(model.encode_video(batch.video.pixels, batch.video.mask,
+                                              batch.video.times, "fp32", head.wants())));
   const Tensor sim = models::score_blocked(head, text, video, {.workspace_mb = 1});
   EXPECT_TRUE(sim.is_meta());
   EXPECT_EQ(sim.sizes(), (std::vector<int64_t>{kPairs, kPairs}));
@@ -72,8 +73,8 @@ INSTANTIATE_TEST_SUITE_P(Table, HeadOnMeta, testing::ValuesIn(models::heads().na
 class EncodersOnMeta : public testing::TestWithParam<std::string> {};
 TEST_P(EncodersOnMeta, TrainAndEvaluateOnTheirDevice) {
   const std::string& name = GetParam();
-  const auto model =
-      test::tiny_retriever(head_of("joint"), config::Choice{name, test::tiny_encoder_options(name)});
+  const auto model = test::tiny_retriever(head_of("joint"),
+                                          config::Choice{name, test::tiny_encoder_options(name)});
   train_and_evaluate(*model, {options_with(0), options_with(2)});
 }
 INSTANTIATE_TEST_SUITE_P(Table, EncodersOnMeta, testing::ValuesIn(test::clip_names()),

@@ -19,7 +19,8 @@ namespace vtr::dist {
 class Gradients {
  public:
   // Of those parameters that require gradients.
-  Gradients(Group& group, const std::vector<Tensor>& parameters);
+  Gradients(Group& group, const std::vector<Tensor>& parameters,
+            size_t bucket_bytes = kBucketBytes);
   ~Gradients();
   // The same on every rank; without roots the gradients that are there are summed.
   void backward(const std::vector<Tensor>& roots, const std::vector<Tensor>& gradients);

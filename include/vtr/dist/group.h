@@ -1,6 +1,6 @@
 // What the processes of one job say to each other: tensors, those on the CPU over Gloo and those on
-// a GPU over NCCL, and whether all still live. A process alone has a group too; nothing is exchanged
-// then.
+// a GPU over NCCL, and whether all still live. A process alone has a group too; nothing is
+// exchanged then.
 //
 //   dist::Group group(dist::World::of_environment(), std::chrono::seconds(600));
 //   Tensor all = group.gather(mine);   // [n, ...] of every rank -> [size * n, ...]
@@ -19,8 +19,9 @@
 
 namespace vtr::dist {
 
-// Cut where one has grown past 25 MB, as messages are.
-std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors);
+// Cut where a part has grown past so many bytes, as messages are.
+constexpr size_t kBucketBytes = 25 << 20;
+std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors, size_t bytes);
 
 class Group {
  public:
