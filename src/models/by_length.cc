@@ -42,7 +42,8 @@ TextFeatures encode_by_length(Retriever& model, const Tensor& ids, const Tensor&
     all.pooled.index_copy_(0, placed, part.pooled);
     if (!part.tokens.defined()) continue;
     if (begin == 0) all.tokens = like(part.tokens, {count, width, part.tokens.size(2)});
-    all.tokens.narrow(1, 0, longest).index_copy_(0, placed, part.tokens);
+    const Tensor kept = wanted.padding ? part.tokens : part.tokens * part.mask.unsqueeze(2);
+    all.tokens.narrow(1, 0, longest).index_copy_(0, placed, kept);
   }
   return all;
 }

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace vtr::models {
 namespace {
@@ -19,8 +20,10 @@ constexpr int64_t kBlock = 1 << 20;  // values of pooled vectors at once: they s
 class PairSums final : public torch::autograd::Function<PairSums> {
  public:
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& c,
-                        const Tensor& of_video, const Tensor& a, const Tensor& of_text,
-                        const Tensor& g, const Tensor& gn) {
+                        const Tensor& of_video, const std::optional<Tensor>& given_a,
+                        const std::optional<Tensor>& given_of_text, const Tensor& g,
+                        const Tensor& gn) {
+    const Tensor a = given_a.value_or(Tensor()), of_text = given_of_text.value_or(Tensor());
     context->save_for_backward({c, of_video, a, of_text, g, gn});
     const Tensor sums = at::empty({c.size(0), c.size(1), 4}, c.options());
     for_blocks({c, of_video, a, of_text}, [&](const PooledSums& some, int64_t begin, int64_t end) {
@@ -109,8 +112,10 @@ Tensor PairTail::score(const PooledSums& pooled, const Tensor& text) const {
   const Tensor n = unit(text);
   const Tensor u0 = centred(b2 + at::linear(b2, parts_.linear->weight, parts_.linear->bias));
   const Tensor w0 = g3 * u0;
-  const Tensor sums = PairSums::apply(c, of_video, a, of_text, g3, n * g3);  // [M, N, 4]
-  const Tensor lines = torch::stack({u0, g3 * w0, g3 * b3}, 1);              // [D, 3]
+  const auto given = [](const Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; };
+  const Tensor sums =  // [M, N, 4]
+      PairSums::apply(c, of_video, given(a), given(of_text), g3, n * g3);
+  const Tensor lines = torch::stack({u0, g3 * w0, g3 * b3}, 1);  // [D, 3]
   const auto on_lines = [&](const Tensor& x) { return x.slice(-1, width).matmul(lines); };
   Tensor line = c.bmm(on_lines(of_video));  // [M, N, 3]
   if (a.defined()) line = line + a.bmm(on_lines(of_text)).transpose(0, 1);
