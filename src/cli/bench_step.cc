@@ -4,7 +4,9 @@
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
+#include "vtr/core/files.h"
 #include "vtr/eval/features.h"
+#include "vtr/eval/flops.h"
 #include "vtr/models/by_length.h"
 #include "vtr/models/weights/safetensors.h"
 #include "vtr/train/measure.h"
@@ -163,9 +165,13 @@ int bench_step(const Flags& flags) {
                                  {"flops", times.flops},
                                  {"achieved_flops", times.flops / seconds},
                                  {"ceiling_flops", ceiling},
-                                 {"peak_bytes", train::peak_memory(model->device())},
-                                 {"losses", nlohmann::json(times.losses).dump()}};
-  print_record(record, flags.json);
+                                 {"peak_bytes", train::peak_memory(model->device())}};
+  print_record(record, "");
+  if (!flags.json.empty()) {
+    auto object = nlohmann::ordered_json::parse(report::to_json(record));
+    object["losses"] = times.losses;
+    write_file(flags.json, object.dump() + "\n");
+  }
   return 0;
 }
 
@@ -174,14 +180,18 @@ struct Pass {
   double seconds, flops;
 };
 
-Pass measure(const Flags& flags, c10::Device device, const std::function<Tensor()>& encode) {
-  train::Profiler count(device);
-  train::wait(encode());
-  const double flops = count.stop().flops;
+Pass measure(const Flags& flags, const std::function<Tensor()>& encode) {
+  const auto once = [&] { return train::wait(encode()); };
+  double flops = 0;
+  {
+    const eval::FlopCounter counter;
+    once();
+    flops = static_cast<double>(counter.count());
+  }
   std::vector<double> seconds;
   for (int64_t i = 0; i < flags.repeat; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    train::wait(encode());
+    once();
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
@@ -196,10 +206,10 @@ int bench_encode(const Flags& flags) {
   const auto wanted = model->head().wants();
   const auto all = inputs(flags, model->encoders().info());
   const auto [pixels, mask, times] = batches_of(all).front().video;
-  const Pass frames = measure(flags, model->device(), [&] {
+  const Pass frames = measure(flags, [&] {
     return model->encode_video(pixels, mask, times, flags.precision, wanted).frames;
   });
-  const Pass captions = measure(flags, model->device(), [&] {
+  const Pass captions = measure(flags, [&] {
     return models::encode_by_length(*model, all.captions, all.captions_mask, flags.precision,
                                     wanted)
         .pooled;

@@ -5,6 +5,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/core/log.h"
+#include "vtr/models/matmul.h"
 
 #include <c10/util/Exception.h>
 
@@ -35,9 +36,9 @@ void keep_memory() {
 
 const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
-      train_command(), eval_command(), compare_command(), sweep_command(), report_command(),
-      encode_command(), score_command(), bench_command(), data_command(), import_command(),
-      export_command(), info_command(), list_command(), tokenizer_command()};
+      train_command(),  eval_command(),  compare_command(), sweep_command(),    report_command(),
+      encode_command(), score_command(), bench_command(),   data_command(),     import_command(),
+      export_command(), info_command(),  list_command(),    tokenizer_command()};
   return table;
 }
 
@@ -82,13 +83,19 @@ int run(std::vector<std::string> arguments) {
   app.set_version_flag("--version", VTR_VERSION);
   app.set_help_all_flag("--help-all", "help of every command");
   app.fallthrough();
-  std::string level = "info";
+  std::string level = "info", matmul = "auto";
   app.add_option("--log-level", level, "debug, info, warning, error");
+  app.add_option(
+         "--matmul", matmul,
+         "float32 products on the CPU: mkl, onednn (faster on AMD's with AVX-512; rounds to "
+         "bfloat16 on CPUs with AMX), or auto: onednn where it is faster and as exact")
+      ->check(CLI::IsMember({"auto", "mkl", "onednn"}));
   const Action action = add_subcommands(app, commands());
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     app.parse(arguments);
     log::set_level(level);
+    models::choose_matmul(matmul);
     return action();
   } catch (const CLI::ParseError& error) {
     return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;

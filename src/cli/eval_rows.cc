@@ -1,6 +1,5 @@
 #include "eval_rows.h"
 
-#include "vtr/eval/paper.h"
 #include "vtr/eval/protocols.h"
 #include "vtr/report/table.h"
 
@@ -15,18 +14,6 @@ T head_option(const Experiment& experiment, const char* name, const T& otherwise
   const config::Node& options = experiment.model.head.options;
   return options[name] ? options[name].as<T>() : otherwise;
 }
-
-// The columns that the paper has, and the table shows.
-struct Column {
-  const char* name;
-  double eval::Metrics::*ours;
-  double eval::PaperRow::*theirs;
-};
-constexpr Column kColumns[] = {{"R@1", &eval::Metrics::r1, &eval::PaperRow::r1},
-                               {"R@5", &eval::Metrics::r5, &eval::PaperRow::r5},
-                               {"R@10", &eval::Metrics::r10, &eval::PaperRow::r10},
-                               {"MdR", &eval::Metrics::mdr, &eval::PaperRow::mdr},
-                               {"MnR", &eval::Metrics::mnr, &eval::PaperRow::mnr}};
 
 std::vector<eval::PaperRow> published(const Row& row) {
   const auto& data = row.subject.experiment.data;

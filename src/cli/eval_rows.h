@@ -4,9 +4,22 @@
 #include "subject.h"
 
 #include "vtr/eval/cost.h"
+#include "vtr/eval/paper.h"
 #include "vtr/eval/results.h"
 
 namespace vtr::cli {
+
+// The columns that the paper has, and tables show.
+struct Column {
+  const char* name;
+  double eval::Metrics::*ours;
+  double eval::PaperRow::*theirs;
+};
+constexpr Column kColumns[] = {{"R@1", &eval::Metrics::r1, &eval::PaperRow::r1},
+                               {"R@5", &eval::Metrics::r5, &eval::PaperRow::r5},
+                               {"R@10", &eval::Metrics::r10, &eval::PaperRow::r10},
+                               {"MdR", &eval::Metrics::mdr, &eval::PaperRow::mdr},
+                               {"MnR", &eval::Metrics::mnr, &eval::PaperRow::mnr}};
 
 // A model on a split, by one post-processing.
 struct Row {

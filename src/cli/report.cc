@@ -50,26 +50,29 @@ std::string file_name(const std::string& run, std::set<std::string>& taken) {
 
 report::SortableTable table_of(const std::vector<RunReport>& runs) {
   report::SortableTable table{"The runs, text to video and back", {}, {}};
-  table.header = {"run",     "head", "temporal", "K",   "tested on", "seed",
-                  "t2v R@1", "R@5",  "R@10",     "MdR", "MnR",       "v2t R@1"};
+  table.header = {"run", "head", "temporal", "K", "tested on", "seed"};
+  for (const char* direction : {"t2v ", "v2t "}) {
+    for (const auto& column : kColumns)
+      table.header.push_back(direction + std::string(column.name));
+  }
   for (const auto& run : runs) {
     const auto& e = run.experiment;
     const auto& options = e.model.head.options;
     const auto option = [&](const char* name) {
       return options[name] ? options[name].as<std::string>() : std::string("-");
     };
-    table.rows.push_back({{run.name, run.file},
-                          {e.model.head.name},
-                          {option("temporal")},
-                          {option("topk")},
-                          {e.data.dataset + " " + e.data.test},
-                          {std::to_string(e.train.seed)},
-                          {figure(run.t2v.r1)},
-                          {figure(run.t2v.r5)},
-                          {figure(run.t2v.r10)},
-                          {figure(run.t2v.mdr)},
-                          {figure(run.t2v.mnr)},
-                          {figure(run.v2t.r1)}});
+    auto& row = table.rows.emplace_back();
+    row = {{run.name, run.file},
+           {e.model.head.name},
+           {option("temporal")},
+           {option("topk")},
+           {e.data.dataset + " " + e.data.test},
+           {std::to_string(e.train.seed)}};
+    for (const auto* found : {&run.results.t2v, &run.results.v2t}) {
+      for (const auto& column : kColumns) {
+        row.push_back({fmt::format("{:.1f}", found->metrics.*column.ours)});
+      }
+    }
   }
   return table;
 }

@@ -3,7 +3,7 @@
 
 #include "subject.h"
 
-#include "vtr/eval/evaluator.h"
+#include "vtr/eval/results.h"
 #include "vtr/report/html.h"
 
 #include <string>
@@ -13,12 +13,12 @@ namespace vtr::cli {
 struct RunReport {
   std::string name, file = {};  // of the run, of its page
   Experiment experiment;
-  eval::Metrics t2v, v2t;
+  eval::Results results;
   report::Page page = {};
 };
 
 // Evaluates `subject` on its test split and shows `queries` of the best and of the worst answers.
 // Throws Error as `load` and evaluation do.
-RunReport report_on(Subject subject, const std::string& name, int64_t queries);
+RunReport report_on(Subject& subject, const std::string& name, int64_t queries);
 
 }  // namespace vtr::cli

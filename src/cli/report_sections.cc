@@ -2,13 +2,11 @@
 
 #include "vtr/config/load.h"
 #include "vtr/data/picture.h"
-#include "vtr/eval/paper.h"
 #include "vtr/report/plot.h"
 
 #include <torch/types.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace vtr::cli {
@@ -16,21 +14,18 @@ namespace {
 
 using Cells = std::vector<report::SortableTable::Cell>;
 
-// What is compared with the published rows.
-struct Column {
-  const char* name;
-  double eval::Metrics::*ours;
-  double eval::PaperRow::*theirs;
-};
-constexpr std::array<Column, 5> kColumns = {{{"R@1", &eval::Metrics::r1, &eval::PaperRow::r1},
-                                             {"R@5", &eval::Metrics::r5, &eval::PaperRow::r5},
-                                             {"R@10", &eval::Metrics::r10, &eval::PaperRow::r10},
-                                             {"MdR", &eval::Metrics::mdr, &eval::PaperRow::mdr},
-                                             {"MnR", &eval::Metrics::mnr, &eval::PaperRow::mnr}}};
+std::string between(const eval::Interval& interval, const Column& column) {
+  return fmt::format("{:.1f} to {:.1f}", interval.low.*column.ours, interval.high.*column.ours);
+}
 
-Cells own_row(const char* direction, const eval::Metrics& metrics) {
-  Cells cells = {{"this run"}, {direction}, {std::to_string(metrics.queries)}};
-  for (const auto& column : kColumns) cells.push_back({figure(metrics.*column.ours)});
+Cells own_row(const char* direction, const eval::Found& found) {
+  Cells cells = {{"this run"}, {direction}, {std::to_string(found.metrics.queries)}};
+  for (const auto& column : kColumns) {
+    const std::string figure = fmt::format("{:.1f}", found.metrics.*column.ours);
+    cells.push_back({found.interval
+                         ? fmt::format("{} [{}]", figure, between(*found.interval, column))
+                         : figure});
+  }
   return cells;
 }
 
@@ -126,29 +121,29 @@ Tensor coloured(const Tensor& map) {
 
 }  // namespace
 
-std::string figure(double value) {
-  return std::isfinite(value) ? fmt::format("{:.1f}", value) : "-";
-}
-
-report::Section result_section(const Experiment& experiment, const eval::Evaluation& result) {
-  report::SortableTable table{"Recall at K in percent, median and mean rank", {}, {}};
+report::Section result_section(const Experiment& experiment, const eval::Results& results) {
+  report::SortableTable table{
+      "Recall at K in percent, median and mean rank; in square brackets 95% intervals", {}, {}};
   table.header = {"system", "direction", "queries"};
   for (const auto& column : kColumns) table.header.emplace_back(column.name);
-  table.rows = {own_row("t2v", result.t2v), own_row("v2t", result.v2t)};
+  table.rows = {own_row("t2v", results.t2v), own_row("v2t", results.v2t)};
   const auto& data = experiment.data;
   const auto published = eval::paper_rows(data.dataset, data.train, data.test);
-  for (const auto& row : published) table.rows.push_back(published_row(row, result.t2v));
+  for (const auto& row : published) table.rows.push_back(published_row(row, results.t2v.metrics));
   report::Cards cards;
-  for (const auto& column : kColumns) {
-    cards.cards.push_back({column.name, figure(result.t2v.*column.ours), "text to video"});
-  }
-  cards.cards.push_back({"R@1", figure(result.v2t.r1), "video to text"});
+  const auto add = [&](const Column& column, const eval::Found& found, const char* direction) {
+    const std::string interval = found.interval ? "95%: " + between(*found.interval, column) : "";
+    cards.cards.push_back({std::string(column.name) + ", " + direction,
+                           fmt::format("{:.1f}", found.metrics.*column.ours), interval});
+  };
+  for (const auto& column : kColumns) add(column, results.t2v, "text to video");
+  add(kColumns[0], results.v2t, "video to text");
   report::Section section{"result", "Result", {cards, table}};
   section.blocks.push_back(report::Paragraph{
       published.empty()
           ? fmt::format("No published row is known for {}, trained on {}, tested on {}.",
                         data.dataset, data.train, data.test)
-          : "In brackets: this run less the published figure."});
+          : "In round brackets: this run less the published figure."});
   return section;
 }
 
@@ -168,7 +163,7 @@ report::Section training_section(const fs::path& run) {
   return section;
 }
 
-report::Section ranks_section(const eval::Evaluation& result) {
+report::Section ranks_section(const eval::Evaluation& result, const eval::Results& results) {
   constexpr int64_t kSide = 256;
   const Tensor map = coloured(eval::heat_map(result.sim, kSide));
   const int64_t n = result.sim.size(0), m = result.sim.size(1);
@@ -180,8 +175,8 @@ report::Section ranks_section(const eval::Evaluation& result) {
   const std::string png = data::to_png(map.const_data_ptr<uint8_t>(), map.size(1), map.size(2));
   return {"ranks",
           "Ranks and scores",
-          {histogram("Text to video: the rank of a text's own video", result.t2v_ranks, m),
-           histogram("Video to text: the rank of a video's own texts", result.v2t_ranks, m),
+          {histogram("Text to video: the rank of a text's own video", results.t2v.ranks.rank, m),
+           histogram("Video to text: the rank of a video's own texts", results.v2t.ranks.rank, m),
            report::Figure{{"image/png", png, what}, what}}};
 }
 

@@ -1,7 +1,7 @@
 // The parts of a run's page.
 #pragma once
 
-#include "experiment.h"
+#include "eval_rows.h"
 
 #include "vtr/eval/closeup.h"
 #include "vtr/report/html.h"
@@ -11,15 +11,13 @@
 
 namespace vtr::cli {
 
-// A figure for people: one digit after the point, "-" for what is not there.
-std::string figure(double value);
-
-// The metrics, both ways, beside the published rows of the protocol, if there are any.
-report::Section result_section(const Experiment& experiment, const eval::Evaluation& result);
+// The metrics, both ways, with their intervals, beside the published rows of the protocol, if there
+// are any.
+report::Section result_section(const Experiment& experiment, const eval::Results& results);
 // Curves of a run's metrics.jsonl and validation.jsonl.
 report::Section training_section(const fs::path& run);
 // Histograms of the ranks, and the scores as a picture.
-report::Section ranks_section(const eval::Evaluation& result);
+report::Section ranks_section(const eval::Evaluation& result, const eval::Results& results);
 // Of some queries: the frames of their own video and of the best other one.
 report::Section stories_section(const std::string& id, const std::string& title,
                                 const eval::Evaluation& result,

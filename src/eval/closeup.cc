@@ -23,21 +23,13 @@ std::vector<Answer> those(const std::vector<Answer>& all, bool wrong) {
   return some;
 }
 
-// The distinct texts or videos of the pairs, ascending.
-std::vector<int64_t> distinct(const std::vector<Pair>& pairs, int64_t Pair::*part) {
-  std::set<int64_t> all;
-  for (const auto& pair : pairs) all.insert(pair.*part);
-  return {all.begin(), all.end()};
-}
-
 // One at a time, so that what is at hand is known whatever cannot be read.
-std::map<int64_t, data::VideoBatch> read_videos(const Encoding& encoding,
+std::map<int64_t, data::VideoBatch> read_videos(data::LoaderSettings settings,
                                                 const data::Manifest& readable,
                                                 const std::vector<int64_t>& which) {
   data::Manifest some = readable;
   some.videos.clear();
   for (const int64_t v : which) some.videos.push_back(readable.videos[static_cast<size_t>(v)]);
-  auto settings = encoding.loader;
   settings.data.on_error = "skip";
   data::VideoLoader loader(some, settings, /*batch=*/1);
   std::map<int64_t, data::VideoBatch> read;
@@ -48,36 +40,9 @@ std::map<int64_t, data::VideoBatch> read_videos(const Encoding& encoding,
   return read;
 }
 
-models::VideoState video_state(const Encoding& encoding, const Features* features, int64_t video,
-                               const data::VideoBatch& read) {
-  auto& model = encoding.model;
-  if (features) {
-    return model.head().video(models::to(features->videos(torch::tensor({video})), model.device()));
-  }
-  return model.head().video(model.encode_video(read.pixels.unsqueeze(0), read.mask.unsqueeze(0),
-                                               read.times.unsqueeze(0), encoding.precision,
-                                               model.head().wants()));
-}
-
-models::TextState text_states(const Encoding& encoding, const data::Manifest& readable,
-                              const Features* features, const std::vector<int64_t>& which) {
-  auto& model = encoding.model;
-  if (features && features->has_texts()) {
-    const auto some = features->texts(torch::tensor(which), /*padded=*/true);
-    return model.head().text(models::to(some, model.device()));
-  }
-  const auto captions = captions_of(readable);
-  std::vector<std::string> some;
-  for (const int64_t t : which) some.push_back(captions[static_cast<size_t>(t)]);
-  std::vector<models::State> parts;
-  encode_texts(encoding, some, model.head().wants(),
-               [&](const auto& texts) { parts.push_back(model.head().text(texts)); });
-  return models::State::cat(parts);
-}
-
 }  // namespace
 
-std::vector<Answer> answers(const Evaluation& result) {
+std::vector<Answer> answers(const Evaluation& result, const std::vector<double>& ranks) {
   const Tensor target = torch::tensor(result.target).unsqueeze(1);
   const Tensor own = result.sim.gather(1, target).squeeze(1).contiguous();
   const Tensor others =
@@ -91,7 +56,7 @@ std::vector<Answer> answers(const Evaluation& result) {
     all.push_back({.text = n,
                    .target = result.target[i],
                    .rival = rival.const_data_ptr<int64_t>()[i],
-                   .rank = result.t2v_ranks[i],
+                   .rank = ranks[i],
                    .own = score,
                    .other = alone ? score : other.const_data_ptr<float>()[i]});
   }
@@ -118,28 +83,20 @@ Tensor heat_map(const Tensor& sim, int64_t side) {
   return (map - low) / (map.max() - low).clamp_min(1e-12);
 }
 
-Closeup look(const Encoding& encoding, const data::Manifest& readable, const Features* features,
+Closeup look(const data::LoaderSettings& settings, models::Head& head, const Evaluation& result,
              const std::vector<Pair>& pairs) {
-  Closeup result;
-  if (pairs.empty()) return result;
   const torch::NoGradGuard no_grad;
-  encoding.model.eval();
-  const auto which = distinct(pairs, &Pair::text);
-  result.videos = read_videos(encoding, readable, distinct(pairs, &Pair::video));
-  const auto texts = text_states(encoding, readable, features, which);
-  std::map<int64_t, models::VideoState> states;
-  for (const auto& [video, read] : result.videos) {
-    states[video] = video_state(encoding, features, video, read);
-  }
+  std::set<int64_t> videos;
+  for (const auto& pair : pairs) videos.insert(pair.video);
+  Closeup seen{read_videos(settings, result.readable, {videos.begin(), videos.end()}), {}};
   for (const auto& pair : pairs) {
-    const auto state = states.find(pair.video);
-    if (state == states.end()) continue;
-    const auto at = std::ranges::lower_bound(which, pair.text) - which.begin();
-    const auto seen = encoding.model.head().explain(texts.slice(at, at + 1), state->second);
-    if (!seen.weights.defined()) return result;
-    result.pairs[pair] = {seen.relevance[0][0].to(torch::kCPU), seen.weights[0][0].to(torch::kCPU)};
+    const auto explained = head.explain(result.text_states.slice(pair.text, pair.text + 1),
+                                        result.video_states.slice(pair.video, pair.video + 1));
+    if (!explained.weights.defined()) break;
+    seen.pairs[pair] = {explained.relevance[0][0].to(torch::kCPU),
+                        explained.weights[0][0].to(torch::kCPU)};
   }
-  return result;
+  return seen;
 }
 
 }  // namespace vtr::eval

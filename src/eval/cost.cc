@@ -1,7 +1,8 @@
 #include "vtr/eval/cost.h"
 
 #include "at_rest.h"
-#include "flops.h"
+
+#include "vtr/eval/flops.h"
 
 #include <torch/types.h>
 

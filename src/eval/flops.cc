@@ -1,9 +1,8 @@
-#include "flops.h"
+#include "vtr/eval/flops.h"
 
 #include <ATen/core/ivalue.h>
 
-#include <map>
-#include <string>
+#include <numeric>
 
 namespace vtr::eval {
 namespace {
@@ -43,6 +42,18 @@ int64_t attention(Values inputs) {
   return 2 * q.numel() / q.size(-1) * k.size(-2) * (q.size(-1) + v.size(-1));
 }
 
+// Its gradient of x and of weight; what arrives has a value for every one that came out.
+int64_t convolution_backward(Values inputs) {
+  const auto &gradient = inputs[0].toTensor(), &weight = inputs[2].toTensor();
+  return 2 * 2 * gradient.numel() * (weight.numel() / weight.size(0));
+}
+
+// The gradient, then q, k, v: the logits again, two products of k's width and two of v's.
+int64_t attention_backward(Values inputs) {
+  const auto &q = inputs[1].toTensor(), &k = inputs[2].toTensor(), &v = inputs[3].toTensor();
+  return 2 * q.numel() / q.size(-1) * k.size(-2) * (3 * q.size(-1) + 2 * v.size(-1));
+}
+
 // One layer, one direction: x [T, B, I], weights [4 H, I] and [4 H, H].
 int64_t lstm_layer(Values inputs) {
   const auto& x = inputs[0].toTensor();
@@ -60,15 +71,20 @@ const std::map<std::string, Rule> kRules = {
     {"aten::dot", matrix_by_vector<0>},
     {"aten::addmv", matrix_by_vector<1>},
     {"aten::convolution", convolution},
+    {"aten::convolution_backward", convolution_backward},
     {"aten::_scaled_dot_product_flash_attention_for_cpu", attention},
     {"aten::_scaled_dot_product_flash_attention", attention},
     {"aten::_scaled_dot_product_efficient_attention", attention},
     {"aten::_scaled_dot_product_cudnn_attention", attention},
+    {"aten::_scaled_dot_product_flash_attention_for_cpu_backward", attention_backward},
+    {"aten::_scaled_dot_product_flash_attention_backward", attention_backward},
+    {"aten::_scaled_dot_product_efficient_attention_backward", attention_backward},
+    {"aten::_scaled_dot_product_cudnn_attention_backward", attention_backward},
     {"aten::mkldnn_rnn_layer", lstm_layer}};
 
 }  // namespace
 
-thread_local FlopCounter* FlopCounter::current = nullptr;
+FlopCounter* FlopCounter::current = nullptr;
 
 FlopCounter::FlopCounter() {
   current = this;
@@ -76,7 +92,9 @@ FlopCounter::FlopCounter() {
       at::RecordFunctionCallback(
           [](const at::RecordFunction& op) -> std::unique_ptr<at::ObserverContext> {
             const auto rule = kRules.find(op.name());
-            if (rule != kRules.end()) current->count_ += rule->second(op.inputs());
+            if (rule == kRules.end()) return nullptr;
+            const std::lock_guard lock(current->mutex_);
+            current->counts_[rule->first] += rule->second(op.inputs());
             return nullptr;
           })
           .needsInputs(true)
@@ -84,5 +102,16 @@ FlopCounter::FlopCounter() {
 }
 
 FlopCounter::~FlopCounter() { at::removeCallback(handle_); }
+
+int64_t FlopCounter::count() const {
+  const auto counts = by_operator();
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0},
+                         [](int64_t sum, const auto& one) { return sum + one.second; });
+}
+
+std::map<std::string, int64_t> FlopCounter::by_operator() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
 
 }  // namespace vtr::eval

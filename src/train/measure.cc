@@ -5,7 +5,7 @@
 #include "step.h"
 
 #include "vtr/core/random.h"
-#include "vtr/train/profile.h"
+#include "vtr/eval/flops.h"
 
 #include <ATen/record_function.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -70,8 +70,8 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
   for (int64_t i = 0; i < steps; ++i) {
     torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step", i));
     Scopes scopes;
-    std::optional<Profiler> count;
-    if (i == 0) count.emplace(model.device());
+    std::optional<eval::FlopCounter> count;
+    if (i == 0) count.emplace();
     const auto start = Clock::now();
     optimizer.zero_grad();
     const Tensor loss = pass.backward(batches[static_cast<size_t>(i) % batches.size()], 1);
@@ -83,7 +83,7 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
     times.update.push_back(update);
     times.backward.push_back(all - forward - update);
     times.losses.push_back(loss.item<double>());
-    if (count) times.flops = count->stop().flops;
+    if (count) times.flops = static_cast<double>(count->count());
   }
   return times;
 }

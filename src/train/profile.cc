@@ -5,12 +5,13 @@
 #include "vtr/report/table.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/autograd.h>
+#include <torch/csrc/autograd/profiler_kineto.h>
 #include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <iostream>
 #include <map>
 #include <tuple>
@@ -21,7 +22,6 @@ namespace {
 namespace kineto = torch::autograd::profiler;
 namespace impl = torch::profiler::impl;
 using Clock = std::chrono::steady_clock;
-using Shapes = c10::ArrayRef<std::vector<int64_t>>;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -30,43 +30,6 @@ double seconds_since(Clock::time_point start) {
 void synchronize(c10::Device device) {
   if (device.is_cpu()) return;
   c10::impl::VirtualGuardImpl(device.type()).synchronizeDevice(device.index());
-}
-
-double product(const std::vector<int64_t>& sizes) {
-  double n = 1;
-  for (const int64_t size : sizes) n *= static_cast<double>(size);
-  return n;
-}
-
-// From the shapes of an operator's inputs; 0 of what is neither a product nor attention.
-double flops_of(const std::string& name, Shapes shapes) {
-  // The first factor's place among the inputs: [.., m, k], then [.., k, n].
-  static const std::map<std::string, size_t> products = {
-      {"aten::mm", 0}, {"aten::bmm", 0}, {"aten::addmm", 1}, {"aten::baddbmm", 1}};
-  // q's place, then k [N, H, Lk, d], and the products of q's size with Lk: two, and on the way
-  // back five, the scores being formed again.
-  struct Attention {
-    size_t q;
-    double products;
-  };
-  static const std::map<std::string, Attention> attentions = {
-      {"aten::_scaled_dot_product_flash_attention_for_cpu", {0, 2}},
-      {"aten::_scaled_dot_product_flash_attention_for_cpu_backward", {1, 5}},
-      {"aten::_scaled_dot_product_flash_attention", {0, 2}},
-      {"aten::_scaled_dot_product_flash_attention_backward", {1, 5}},
-      {"aten::_scaled_dot_product_efficient_attention", {0, 2}},
-      {"aten::_scaled_dot_product_efficient_attention_backward", {1, 5}},
-      {"aten::_scaled_dot_product_cudnn_attention", {0, 2}},
-      {"aten::_scaled_dot_product_cudnn_attention_backward", {1, 5}}};
-  if (const auto found = products.find(name); found != products.end()) {
-    return 2 * product(shapes[found->second]) *
-           static_cast<double>(shapes[found->second + 1].back());
-  }
-  if (const auto found = attentions.find(name); found != attentions.end()) {
-    const auto [q, count] = found->second;
-    return 2 * count * product(shapes[q]) * static_cast<double>(shapes[q + 1][2]);
-  }
-  return 0;
 }
 
 // A thread of the CPU, or a stream of a GPU, on which events follow or enclose each other.
@@ -79,7 +42,8 @@ Lane lane_of(const kineto::KinetoEvent& event) {
 }
 
 // Own time: an event's, less that of those directly inside.
-std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> events) {
+std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> events,
+                                    const std::map<std::string, int64_t>& flops) {
   std::ranges::sort(events, {}, [](const auto* e) {
     return std::tuple(lane_of(*e), e->startNs(), -static_cast<int64_t>(e->durationNs()));
   });
@@ -94,7 +58,6 @@ std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> even
     if (!open.empty()) times[open.back()->name()].seconds -= seconds;
     auto& time = times[event->name()];
     time.seconds += seconds;
-    time.flops += flops_of(event->name(), event->shapes());
     ++time.calls;
     open.push_back(event);
   }
@@ -102,6 +65,8 @@ std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> even
   for (auto& [name, time] : times) {
     result.push_back(std::move(time));
     result.back().name = name;
+    const auto found = flops.find(name);
+    result.back().flops = found == flops.end() ? 0 : static_cast<double>(found->second);
   }
   std::ranges::sort(result, std::greater(), &OperatorTime::seconds);
   return result;
@@ -110,9 +75,10 @@ std::vector<OperatorTime> own_times(std::vector<const kineto::KinetoEvent*> even
 }  // namespace
 
 Profiler::Profiler(c10::Device device) : device_(device) {
+  setenv("KINETO_LOG_LEVEL", "5", /*overwrite=*/0);  // it calls a machine without a GPU an error
   std::set<impl::ActivityType> activities = {impl::ActivityType::CPU};
   if (device.is_cuda()) activities.insert(impl::ActivityType::CUDA);
-  const impl::ProfilerConfig config(impl::ProfilerState::KINETO, /*report_input_shapes=*/true);
+  const impl::ProfilerConfig config(impl::ProfilerState::KINETO);
   kineto::prepareProfiler(config, activities);
   kineto::enableProfiler(config, activities);
   start_ = Clock::now();
@@ -132,10 +98,10 @@ Profile Profiler::stop(const fs::path& trace) {
   profile.seconds = seconds;
   std::vector<const kineto::KinetoEvent*> events;
   for (const auto& event : result->events()) {
-    profile.flops += flops_of(event.name(), event.shapes());
     if (event.deviceType() == device_.type()) events.push_back(&event);
   }
-  profile.operators = own_times(std::move(events));
+  profile.flops = static_cast<double>(flops_.count());
+  profile.operators = own_times(std::move(events), flops_.by_operator());
   return profile;
 }
 
@@ -198,13 +164,14 @@ std::string table_of(const Profile& profile, int64_t steps, double ceiling) {
   }
   row(small);
   row(idle);
-  return table.text() +
-         fmt::format(
-             "a step: {:.1f} ms, {:.1f} GFLOP in products and attention: {} GFLOP/s, {:.0f} % of "
-             "the {:.0f} of a large matrix product\n",
-             per_step(profile.seconds), 1e-9 * profile.flops / static_cast<double>(steps),
-             giga(profile.flops, profile.seconds), 100 * profile.flops / profile.seconds / ceiling,
-             1e-9 * ceiling);
+  return table.text() + fmt::format(
+                            "a step: {:.1f} ms, {:.1f} GFLOP in matrix products and attention: {} "
+                            "GFLOP/s, {:.0f} % of "
+                            "the {:.0f} of a large matrix product\n",
+                            per_step(profile.seconds),
+                            1e-9 * profile.flops / static_cast<double>(steps),
+                            giga(profile.flops, profile.seconds),
+                            100 * profile.flops / profile.seconds / ceiling, 1e-9 * ceiling);
 }
 
 }  // namespace vtr::train

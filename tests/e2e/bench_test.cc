@@ -98,6 +98,17 @@ TEST_F(Bench, EncodeHasBothRates) {
   EXPECT_EQ(found["captions"], 70);
 }
 
+// Products of another library are told of, or refused by name where they cannot be had.
+TEST_F(Bench, ProductsAreOfTheLibraryAskedFor) {
+  for (const std::string library : {"auto", "mkl"}) bench("step", {"--matmul", library});
+  const auto unknown = run_program(words("step", {"--matmul", "blas"}));
+  EXPECT_EQ(unknown.code, 2) << unknown.output;
+  if (__builtin_cpu_supports("avx512bw")) return;
+  const auto refused = run_program(words("step", {"--matmul", "onednn"}));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.output.find("only on CPUs with AVX-512"), std::string::npos) << refused.output;
+}
+
 class Profiled : public testing::Test {
  protected:
   Outcome train(const Words& more) const {

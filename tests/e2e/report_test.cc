@@ -45,8 +45,10 @@ TEST_F(Report, ShowsWhatTheEvaluationSays) {
   for (const auto& row : nlohmann::json::parse(page("eval.json"))) {
     std::string cells = "<td>this run</td><td>" + row["direction"].get<std::string>() +
                         "</td><td class=\"number\">8</td>";
-    for (const char* name : {"R@1", "R@5", "R@10", "MdR", "MnR"}) {
-      cells += fmt::format("<td class=\"number\">{:.1f}</td>", row[name].get<double>());
+    for (const std::string name : {"R@1", "R@5", "R@10", "MdR", "MnR"}) {
+      const auto value = [&](const char* end) { return row[name + end].get<double>(); };
+      cells += fmt::format("<td class=\"number\">{:.1f} [{:.1f} to {:.1f}]</td>", value(""),
+                           value(" low"), value(" high"));
     }
     EXPECT_TRUE(has(html, cells)) << cells;
   }

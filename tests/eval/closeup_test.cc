@@ -19,7 +19,6 @@ Evaluation four_texts() {
   result.sim = torch::tensor(
       {{0.9F, 0.5F, 0.1F}, {0.6F, 0.5F, 0.4F}, {0.3F, 0.2F, 0.1F}, {0.4F, 0.8F, 0.7F}});
   result.target = {0, 0, 2, 2};
-  result.t2v_ranks = {1, 1, 3, 2};
   return result;
 }
 
@@ -30,7 +29,7 @@ std::vector<int64_t> texts_of(const std::vector<Answer>& answers) {
 }
 
 TEST(Closeup, TheRivalIsTheBestOfTheOtherVideos) {
-  const auto all = answers(four_texts());
+  const auto all = answers(four_texts(), {1, 1, 3, 2});
   ASSERT_EQ(all.size(), 4U);
   EXPECT_EQ(all[0].rival, 1);
   EXPECT_FLOAT_EQ(all[0].margin(), 0.4F);
@@ -40,7 +39,7 @@ TEST(Closeup, TheRivalIsTheBestOfTheOtherVideos) {
 }
 
 TEST(Closeup, BestByMarginAndWorstByRank) {
-  const auto all = answers(four_texts());
+  const auto all = answers(four_texts(), {1, 1, 3, 2});
   EXPECT_EQ(texts_of(best(all, 5)), (std::vector<int64_t>{0, 1}));
   EXPECT_EQ(texts_of(best(all, 1)), (std::vector<int64_t>{0}));
   EXPECT_EQ(texts_of(worst(all, 5)), (std::vector<int64_t>{2, 3}));
@@ -50,8 +49,7 @@ TEST(Closeup, AVideoAloneIsItsOwnRival) {
   Evaluation result;
   result.sim = torch::tensor({{0.5F}});
   result.target = {0};
-  result.t2v_ranks = {1};
-  const auto all = answers(result);
+  const auto all = answers(result, {1});
   EXPECT_EQ(all[0].rival, 0);
   EXPECT_EQ(all[0].margin(), 0);
 }
@@ -104,48 +102,44 @@ class Look : public testing::Test {
   std::shared_ptr<models::Retriever> model;
 };
 
-// The weights of a pair are those of the whole split scored at once, whichever features are read.
+// The weights of a pair are those of the whole split scored at once.
 TEST_F(Look, WeighsTheFramesAsScoringDoes) {
   make("joint");
-  const auto how = encoding();
-  const auto features = encode_split(how, manifest, /*texts=*/true);
+  const auto result = evaluate(encoding(), manifest, /*workspace_mb=*/64, nullptr);
   const torch::NoGradGuard no_grad;
-  const Tensor every = torch::arange(5);
-  const auto whole = model->head().explain(model->head().text(features.texts(every, true)),
-                                           model->head().video(features.videos(every)));
-  const std::vector<Pair> pairs = {{3, 1}, {0, 4}, {3, 4}};
-  for (const Features* kept : {static_cast<const Features*>(nullptr), &features}) {
-    const auto seen = look(how, manifest, kept, pairs);
-    EXPECT_EQ(seen.videos.size(), 2U);
-    ASSERT_EQ(seen.pairs.size(), 3U);
-    for (const auto& [pair, explained] : seen.pairs) {
-      EXPECT_TRUE(
-          torch::allclose(explained.weights, whole.weights[pair.text][pair.video], 1e-4, 1e-5));
-      EXPECT_TRUE(
-          torch::allclose(explained.relevance, whole.relevance[pair.text][pair.video], 1e-4, 1e-5));
-    }
-    EXPECT_EQ(seen.videos.at(4).pixels.sizes(), (std::vector<int64_t>{4, 3, 32, 32}));
-    EXPECT_FALSE(torch::equal(seen.videos.at(4).pixels, seen.videos.at(1).pixels));
+  const auto whole = model->head().explain(result.text_states, result.video_states);
+  const auto seen = look(encoding().loader, model->head(), result, {{3, 1}, {0, 4}, {3, 4}});
+  EXPECT_EQ(seen.videos.size(), 2U);
+  ASSERT_EQ(seen.pairs.size(), 3U);
+  for (const auto& [pair, explained] : seen.pairs) {
+    const auto [text, video] = pair;
+    EXPECT_TRUE(torch::allclose(explained.weights, whole.weights[text][video], 1e-4, 1e-5));
+    EXPECT_TRUE(torch::allclose(explained.relevance, whole.relevance[text][video], 1e-4, 1e-5));
   }
+  EXPECT_EQ(seen.videos.at(4).pixels.sizes(), (std::vector<int64_t>{4, 3, 32, 32}));
+  EXPECT_FALSE(torch::equal(seen.videos.at(4).pixels, seen.videos.at(1).pixels));
 }
 
 TEST_F(Look, AHeadWithoutFrameWeightsHasFramesOnly) {
   make("mean_pool");
-  const auto seen = look(encoding(), manifest, nullptr, {{0, 1}});
+  const auto result = evaluate(encoding(), manifest, /*workspace_mb=*/64, nullptr);
+  const auto seen = look(encoding().loader, model->head(), result, {{0, 1}});
   EXPECT_EQ(seen.videos.size(), 1U);
   EXPECT_TRUE(seen.pairs.empty());
 }
 
-TEST_F(Look, AVideoThatIsGoneIsLeftOut) {
+TEST_F(Look, AVideoThatIsGoneHasNoFramesAndTheOthersTheirOwn) {
   make("joint");
-  const auto features = encode_split(encoding(), manifest, /*texts=*/true);
-  for (const int gone : {0, 3}) fs::remove(manifest.videos[static_cast<size_t>(gone)].path);
-  const auto seen = look(encoding(), manifest, &features, {{0, 0}, {1, 1}, {2, 3}, {3, 4}});
+  const auto result = evaluate(encoding(), manifest, /*workspace_mb=*/64, nullptr);
+  const std::vector<Pair> pairs = {{0, 0}, {1, 1}, {2, 3}, {3, 4}};
+  const auto whole = look(encoding().loader, model->head(), result, pairs);
+  for (const size_t gone : {0, 3}) fs::remove(manifest.videos[gone].path);
+  const auto seen = look(encoding().loader, model->head(), result, pairs);
+  EXPECT_EQ(seen.pairs.size(), 4U);
   ASSERT_EQ(seen.videos.size(), 2U);
-  EXPECT_TRUE(seen.videos.contains(1) && seen.videos.contains(4));
-  EXPECT_EQ(seen.pairs.size(), 2U);
-  const auto whole = look(encoding(), manifest, &features, {{3, 4}});
-  EXPECT_TRUE(torch::equal(seen.videos.at(4).pixels, whole.videos.at(4).pixels));
+  for (const int64_t video : {1, 4}) {
+    EXPECT_TRUE(torch::equal(seen.videos.at(video).pixels, whole.videos.at(video).pixels));
+  }
 }
 
 }  // namespace

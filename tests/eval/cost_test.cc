@@ -1,10 +1,12 @@
 #include "vtr/eval/cost.h"
 
-#include "flops.h"
+#include "vtr/eval/flops.h"
 #include "support/fake_tokenizer.h"
 #include "support/tiny_retriever.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/conv.h>
+#include <torch/nn/modules/rnn.h>
 #include <torch/types.h>
 
 namespace vtr::eval {

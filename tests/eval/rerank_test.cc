@@ -126,7 +126,8 @@ class Rerank : public testing::Test {
   }
   Reranked run(const std::string& name, const std::string& options) {
     const auto& entry = rerankers().find(name);
-    return rerank({name, entry.schema.resolve(YAML::Load(options), "eval.rerank")}, encoding, test,
+    return rerank({name, entry.schema.resolve(YAML::Load(options), "eval.rerank")}, encoding,
+                  tested,
                   {[](int64_t) { return SplitStates(); },
                    [&] {
                      ++validated;
@@ -145,7 +146,7 @@ class Rerank : public testing::Test {
                     .tokenizer_choice = {}};
   // One video draws both texts; with a sharp enough softmax over the texts each finds its own.
   Tensor drawn = torch::tensor({{.50F, .40F}, {.49F, .42F}});
-  Evaluation test = split("test", drawn);
+  Evaluation tested = split("test", drawn);
   std::optional<Evaluation> validation = split("val", drawn);
   int validated = 0;
 };

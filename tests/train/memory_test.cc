@@ -4,6 +4,8 @@
 #include "support/peak_memory.h"
 #include "support/tiny_retriever.h"
 
+#include "vtr/train/measure.h"
+
 #include <gtest/gtest.h>
 #include <torch/types.h>
 

@@ -2,6 +2,8 @@
 
 #include "support/temp_dir.h"
 
+#include "vtr/core/tensor.h"
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <torch/types.h>

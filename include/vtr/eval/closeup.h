@@ -1,8 +1,8 @@
 // Single queries of an evaluation, text to video, seen close: which were answered best and worst,
 // the frames of the videos that answered, and what their heads weighed those with.
 //
-//   const auto all = answers(result);
-//   const auto seen = look(encoding, result.readable, features, pairs_of(worst(all, 5)));
+//   const auto all = answers(result, result.t2v_ranks);
+//   const auto seen = look(encoding.loader, encoding.model.head(), result, pairs);
 #pragma once
 
 #include "vtr/eval/evaluator.h"
@@ -23,8 +23,8 @@ struct Answer {
   float margin() const { return own - other; }
 };
 
-// Of every query, in their order.
-std::vector<Answer> answers(const Evaluation& result);
+// Of every query, in their order, as are its own video's `ranks`.
+std::vector<Answer> answers(const Evaluation& result, const std::vector<double>& ranks);
 // The `count` right ones with the largest margin; and the wrong ones of the largest rank, of equal
 // ones those with the smallest margin first.
 std::vector<Answer> best(const std::vector<Answer>& answers, int64_t count);
@@ -47,8 +47,8 @@ struct Closeup {
   std::map<Pair, models::Explanation> pairs;
 };
 
-// Decodes the videos of the pairs and no others. `features`: those of `readable`, or null.
-Closeup look(const Encoding& encoding, const data::Manifest& readable, const Features* features,
+// Decodes the videos of the pairs and no others; `head` is the one that made the result.
+Closeup look(const data::LoaderSettings& settings, models::Head& head, const Evaluation& result,
              const std::vector<Pair>& pairs);
 
 }  // namespace vtr::eval

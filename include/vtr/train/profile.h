@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vtr/core/files.h"
+#include "vtr/eval/flops.h"
 
 #include <c10/core/Device.h>
 
@@ -27,8 +28,7 @@ struct OperatorTime {
   double flops = 0;    // 0 of a GPU's kernels, whose sizes nobody tells
 };
 
-// FLOPs are those of matrix products and attention, 2 for a multiplication with its addition, of
-// what ran, forward and backward; nothing else is counted.
+// FLOPs: see eval/flops.h.
 struct Profile {
   double seconds = 0;  // on the clock
   double flops = 0;
@@ -46,6 +46,7 @@ class Profiler {
 
  private:
   c10::Device device_;
+  eval::FlopCounter flops_;
   bool on_ = true;
   std::chrono::steady_clock::time_point start_;
 };
