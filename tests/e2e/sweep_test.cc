@@ -74,8 +74,8 @@ TEST_F(Sweep, RunsEveryCellFromSharedFeaturesAndKeepsWhatIsFinished) {
   EXPECT_EQ(times(rows), before);
 }
 
-// Every other run is killed; nothing that was finished is done again.
-TEST_F(Sweep, KilledAtRandomMomentsEndsWithTheResultsOfAnUninterruptedOne) {
+// While a cell starts, trains, and when one has finished, which is not done again.
+TEST_F(Sweep, KilledAtAnyStageItEndsWithTheResultsOfAnUninterruptedOne) {
   const auto sweep = file(kTwoHeads);
   auto whole = command(sweep);
   whole.back() = (dir / "whole").string();

@@ -16,7 +16,12 @@ Result result(const std::string& k, int64_t seed, double r1) {
       "single",
       "t2v",
       {{"R@1", r1}, {"R@5", 50}, {"R@10", 60}, {"R@50", 90}, {"MdR", 5}, {"MnR", 9.5}}};
-  return {Cell{"topk=" + k, {{"model.head.topk", k, "topk=" + k}}, seed, {}}, {figures}, ""};
+  return {Cell{"topk=" + k,
+               {{"model.head.topk", k, "topk=" + k}},
+               seed,
+               YAML::Load("data: {dataset: msrvtt}")},
+          {figures},
+          ""};
 }
 
 TEST(Overview, IsWhatTheSweepItselfShows) {
