@@ -67,7 +67,7 @@ run() {  # NAME command...
   local more=()
   [[ $name != profiled ]] || more=(--profile)
   "$@" train --config shapes.yaml "${data[@]}" device=cuda --run "$out/$name" --overwrite \
-    train.max_steps=30 train.precision=bf16 "${more[@]}" 2>&1 | tee "$out/$name.log" | tail -n 2
+    train.max_steps=30 train.batch=16 train.precision=bf16 "${more[@]}" 2>&1 | tee "$out/$name.log" | tail -n 2
 }
 run alone "$vtr" || failed=1
 run profiled "$vtr" || failed=1
