@@ -46,7 +46,7 @@ LAUNCHER
 # Videos as frames of the size that the models of configs/ take, and the annotations beside them.
 make_data() {
   local vtr=build/$preset/vtr from=$work/shapes
-  "$vtr" data make-shapes --out "$from" --seed 1 --train 64 --test 16
+  "$vtr" data make-shapes --out "$from" --seed 1 --train 16 --test 8
   "$vtr" data pack --config shapes.yaml data.root="$from" --out "$root/frames"
   mkdir "$root/data"
   cp "$from"/*.json "$from"/*.csv "$root/data"

@@ -55,16 +55,19 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
 PYTHON
 
 say "a run: profiled, and as a job of one process over NCCL"
-data=$here/data
-[[ -d $data ]] || { data=data/gpu_check
-  "$vtr" data make-shapes --out "$data" --seed 1 --train 64 --test 16 --overwrite; }
+if [[ -d $here/frames ]]; then
+  data=(data.root="$here/data" data.store="$here/frames")
+else
+  data=(data.root=data/gpu_check)
+  "$vtr" data make-shapes --out data/gpu_check --seed 1 --train 64 --test 16 --overwrite
+fi
 run() {  # NAME command...
   local name=$1
   shift
   local more=()
   [[ $name != profiled ]] || more=(--profile)
-  "$@" train --config shapes.yaml data.root="$data" device=cuda --run "$out/$name" --overwrite \
-    train.max_steps=30 train.precision=bf16 "${more[@]}" 2>&1 | tee "$out/$name.log" | tail -n 2
+  "$@" train --config shapes.yaml "${data[@]}" device=cuda --run "$out/$name" --overwrite \
+    train.max_steps=30 train.batch=16 train.precision=bf16 "${more[@]}" 2>&1 | tee "$out/$name.log" | tail -n 2
 }
 run alone "$vtr" || failed=1
 run profiled "$vtr" || failed=1
