@@ -5,6 +5,8 @@
 #include "support/tiny_retriever.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/conv.h>
+#include <torch/nn/modules/rnn.h>
 #include <torch/types.h>
 
 namespace vtr::eval {

@@ -2,6 +2,8 @@
 
 #include "support/error_of.h"
 
+#include "vtr/core/tensor.h"
+
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
