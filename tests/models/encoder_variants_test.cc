@@ -171,7 +171,8 @@ TEST_P(EveryClip, ItsOwnWeightsComeBackByName) {
     tensors.emplace_back("clip." + name, value.add_(0.01 * at::randn_like(value)));
   }
   save_safetensors(dir / "run.safetensors", tensors);
-  const auto options = entry.infer(tiny_encoder_options(GetParam()), (dir / "run.safetensors").string());
+  const auto options =
+      entry.infer(tiny_encoder_options(GetParam()), (dir / "run.safetensors").string());
   torch::manual_seed(9);
   const auto again = entry.make(options, (dir / "run.safetensors").string());
   const auto fresh = entry.make(options, "");
