@@ -1,8 +1,9 @@
 #include "vtr/eval/cost.h"
 
-#include "vtr/eval/flops.h"
 #include "support/fake_tokenizer.h"
 #include "support/tiny_retriever.h"
+
+#include "vtr/eval/flops.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn/functional/conv.h>

@@ -46,7 +46,9 @@ States random_states(Head& head, const Case& c) {
                              : torch::full({c.videos, 1}, c.frames, torch::kLong);
   const Tensor mask = torch::arange(c.frames).unsqueeze(0) < lengths;
   return {head.text({torch::randn({c.texts, c.width}), {}, {}}),
-          head.video({torch::randn({c.videos, c.frames, c.width}), {}, mask,
+          head.video({torch::randn({c.videos, c.frames, c.width}),
+                      {},
+                      mask,
                       torch::rand({c.videos, c.frames}).cumsum(1)})};
 }
 

@@ -8,8 +8,8 @@
 #include "vtr/models/retriever.h"
 #include "vtr/models/weights/weights.h"
 
-#include <torch/script.h>
 #include <torch/optim/sgd.h>
+#include <torch/script.h>
 #include <torch/types.h>
 
 namespace vtr::models {
