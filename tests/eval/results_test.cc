@@ -142,7 +142,7 @@ TEST_F(ResultsTest, OtherProtocolsAreNotCompared) {
   refused("; queries: ");
 }
 
-TEST(Rerank, IsNamedWithItsOptions) {
+TEST(PostProcessing, IsNamedWithItsOptions) {
   EXPECT_EQ(describe({"none", {}}), "none");
   EXPECT_EQ(describe({"dsl", YAML::Load("{beta: 20, choose: [1, 2]}")}), "dsl beta=20");
 }
