@@ -12,14 +12,17 @@ find_package(nlohmann_json REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(sentencepiece REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(utf8proc REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(turbojpeg REQUIRED IMPORTED_TARGET libturbojpeg)
 add_library(SentencePiece::sentencepiece ALIAS PkgConfig::sentencepiece)
 add_library(utf8proc::utf8proc ALIAS PkgConfig::utf8proc)
 add_library(xxHash::xxhash ALIAS PkgConfig::xxhash)
+add_library(TurboJPEG::turbojpeg ALIAS PkgConfig::turbojpeg)
 # LibTorch carries Gloo but not its headers, which the header of its process group includes.
 find_path(VTR_GLOO_INCLUDE gloo/context.h REQUIRED)
 if(VTR_BUILD_TESTS)
@@ -29,10 +32,10 @@ endif()
 pkg_check_modules(ffmpeg REQUIRED IMPORTED_TARGET libavformat libavcodec libavutil libswscale)
 add_library(FFmpeg::video ALIAS PkgConfig::ffmpeg)
 
-# Of OpenCV only what draws and reads images is linked: the umbrella target would load its GUI too.
-find_package(OpenCV REQUIRED COMPONENTS core imgproc imgcodecs)
+# Of OpenCV only what draws is linked: its codecs would load a hundred libraries, its GUI more.
+find_package(OpenCV REQUIRED COMPONENTS core imgproc)
 add_library(vtr_opencv INTERFACE)
-target_link_libraries(vtr_opencv INTERFACE opencv_core opencv_imgproc opencv_imgcodecs)
+target_link_libraries(vtr_opencv INTERFACE opencv_core opencv_imgproc)
 target_include_directories(vtr_opencv SYSTEM INTERFACE ${OpenCV_INCLUDE_DIRS})
 add_library(OpenCV::images ALIAS vtr_opencv)
 
@@ -52,4 +55,19 @@ set_target_properties(LibTorch::torch PROPERTIES
   INTERFACE_LINK_LIBRARIES "LibTorch::c10;Threads::Threads;${CMAKE_DL_LIBS}"
   INTERFACE_LINK_OPTIONS LINKER:--allow-shlib-undefined)
 file(GLOB VTR_NVIDIA_LIBS ${VTR_TORCH}/../nvidia/*/lib)
-set(CMAKE_BUILD_RPATH ${VTR_TORCH}/lib ${VTR_NVIDIA_LIBS})
+set(CMAKE_BUILD_RPATH $ORIGIN ${VTR_TORCH}/lib ${VTR_NVIDIA_LIBS})
+
+# For the library that speaks NCCL, where the headers are (of a toolkit, or of the CUDA wheels).
+if(VTR_CUDA)
+  set(wheels ${VTR_TORCH}/../nvidia)
+  find_path(VTR_CUDA_INCLUDE cublas_v2.h HINTS /usr/local/cuda/include ${wheels}/cu13/include)
+  find_path(VTR_NCCL_INCLUDE nccl.h HINTS /usr/local/cuda/include ${wheels}/nccl/include)
+  if(VTR_CUDA_INCLUDE AND VTR_NCCL_INCLUDE AND EXISTS ${VTR_TORCH}/lib/libtorch_cuda.so)
+    add_library(LibTorch::nccl INTERFACE IMPORTED)
+    target_include_directories(LibTorch::nccl SYSTEM INTERFACE ${VTR_CUDA_INCLUDE} ${VTR_NCCL_INCLUDE})
+    target_link_libraries(LibTorch::nccl INTERFACE LibTorch::torch
+      ${VTR_TORCH}/lib/libtorch_cuda.so ${VTR_TORCH}/lib/libc10_cuda.so)
+  else()
+    message(STATUS "no headers of CUDA and NCCL: built without libvtr_nccl.so (several GPUs at once)")
+  endif()
+endif()

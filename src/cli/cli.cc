@@ -34,10 +34,10 @@ void keep_memory() {
 }  // namespace
 
 const std::vector<Command>& commands() {
-  static const std::vector<Command> table = {train_command(),  eval_command(),     encode_command(),
-                                             score_command(),  bench_command(),    data_command(),
-                                             import_command(), export_command(),   info_command(),
-                                             list_command(),   tokenizer_command()};
+  static const std::vector<Command> table = {
+      train_command(), eval_command(), compare_command(), sweep_command(), report_command(),
+      encode_command(), score_command(), bench_command(), data_command(), import_command(),
+      export_command(), info_command(), list_command(), tokenizer_command()};
   return table;
 }
 

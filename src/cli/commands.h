@@ -23,7 +23,10 @@ struct Command {
 
 Command train_command();
 Command eval_command();
+Command compare_command();
+Command report_command();
 Command encode_command();
+Command sweep_command();
 Command data_command();
 Command tokenizer_command();
 Command info_command();

@@ -1,137 +1,152 @@
 #include "commands.h"
-#include "experiment.h"
-#include "splits.h"
-#include "subject.h"
+#include "eval_rows.h"
+#include "split_reader.h"
 
+#include "vtr/core/error.h"
 #include "vtr/core/log.h"
-#include "vtr/eval/evaluator.h"
-#include "vtr/eval/feature_store.h"
-#include "vtr/eval/paper.h"
-#include "vtr/report/table.h"
+#include "vtr/eval/protocols.h"
+#include "vtr/eval/rerank.h"
+#include "vtr/train/measure.h"
 
-#include <cmath>
 #include <memory>
-#include <optional>
 
 namespace vtr::cli {
 namespace {
 
 struct Flags : ConfigFlags {
   std::vector<std::string> runs, splits;
-  std::string json;
+  WeightsFlags weights;
+  std::string protocol, out, features, json, latex;
+  bool keep_sim = false, cost = false;
 };
 
-template <class T>
-T head_option(const Experiment& experiment, const char* name, const T& otherwise) {
-  const config::Node& options = experiment.model.head.options;
-  return options[name] ? options[name].as<T>() : otherwise;
+// The protocol's splits. A run was trained on what it was trained on.
+void follow(const eval::ProtocolEntry& protocol, Subject& subject) {
+  auto& data = subject.experiment.data;
+  VTR_CHECK(
+      subject.run.empty() || (data.dataset == protocol.dataset && data.train == protocol.train),
+      "--protocol {}: trains on {} {}, {} was trained on {} {}", protocol.name, protocol.dataset,
+      protocol.train, subject.label, data.dataset, data.train);
+  data.dataset = protocol.dataset;
+  data.train = protocol.train;
+  data.test = protocol.test;
 }
 
-// A row a script can rely on: who, on what, which way, and the figures.
-report::Record to_record(const Subject& subject, const std::string& direction,
-                         const eval::Evaluation& result, const eval::Metrics& m) {
+// Where results are written; empty: nowhere.
+fs::path results_folder(const Subject& subject, const Flags& flags) {
+  if (!flags.out.empty() || subject.run.empty()) return flags.out;
+  const auto folder = subject.run / "eval";
+  return subject.chosen ? folder : folder / subject.checkpoint->filename();
+}
+
+void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
+  const auto folder = results_folder(row.subject, flags);
+  if (folder.empty()) return;
+  const auto& e = row.subject.experiment;
+  const eval::Protocol protocol = {.dataset = e.data.dataset,
+                                   .split = row.split,
+                                   .ties = e.eval.ties,
+                                   .rerank = eval::describe(row.rerank),
+                                   .queries = result.readable.sha256()};
+  const auto all = records(row);
+  const fs::path place = folder / eval::results_name(row.split, row.rerank.name);
+  eval::write_results(
+      place, {protocol, row.results, result.readable, all, flags.keep_sim ? result.sim : Tensor()});
+  log::info("[eval] ranks of every query: {}", place.string());
+}
+
+// The split that data.test names, as the scores are and by the post-processing.
+std::vector<Row> evaluate_split(const Subject& subject, SplitReader& reader, const Flags& flags,
+                                const std::optional<eval::Cost>& cost) {
   const auto& e = subject.experiment;
-  return {{"run", subject.label},
-          {"head", e.model.head.name},
-          {"temporal", head_option(e, "temporal", std::string("none"))},
-          {"topk", head_option(e, "topk", int64_t{0})},
-          {"dataset", e.data.dataset},
-          {"captions", e.data.test},
-          {"direction", direction},
-          {"queries", m.queries},
-          {"videos", result.videos},
-          {"skipped", result.skipped},
-          {"R@1", m.r1},
-          {"R@5", m.r5},
-          {"R@10", m.r10},
-          {"R@50", m.r50},
-          {"MdR", m.mdr},
-          {"MnR", m.mnr},
-          {"seconds", result.seconds}};
+  const auto result = reader.evaluate(reader.read(data::Split::test));
+  log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", result.readable.name,
+            result.t2v.queries, result.videos, result.skipped, result.seconds);
+  std::vector<Row> rows;
+  const auto add = [&](const config::Choice& rerank, const Tensor& t2v, const Tensor& v2t) {
+    rows.push_back({subject, e.data.test, rerank, result.videos, result.skipped, result.seconds,
+                    eval::rank_both(t2v, v2t, result.target, e.eval)});
+  };
+  add({"none", {}}, result.sim, result.sim.t());
+  if (cost) {
+    auto& model = reader.how().model;
+    rows.front().cost = cost_record(*cost, train::trained_values(model, e.train),
+                                    static_cast<double>(result.sim.numel()) / result.score_seconds,
+                                    train::peak_memory(model.device()));
+  }
+  if (e.eval.rerank.name != "none") {
+    const auto reranked = eval::rerank(
+        e.eval.rerank, reader.how(), result,
+        {[&](int64_t videos) { return reader.bank(videos); }, [&] { return reader.validation(); }},
+        e.eval.workspace_mb);
+    add(reranked.choice, reranked.t2v, reranked.v2t);
+  }
+  for (const auto& row : rows) write(row, result, flags);
+  return rows;
 }
 
-std::vector<report::Record> evaluate(Subject subject, const std::vector<std::string>& splits) {
-  const auto [model, tokenizer] = load(subject);
-  auto& e = subject.experiment;
-  std::optional<eval::FeatureStore> store;
-  if (!e.data.features.empty()) store.emplace(encoding(e, *model, *tokenizer));
-  std::vector<report::Record> rows;
-  for (const auto& split : splits.empty() ? std::vector{e.data.test} : splits) {
-    e.data.test = split;
-    const auto manifest =
-        data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
-    log_notes(manifest);
-    const auto how = encoding(e, *model, *tokenizer);
-    std::optional<eval::Features> features;
-    if (store) {
-      features = store->open(how, manifest, eval::FeatureStore::Texts::fresh);
-      log::info("[eval] {}", features->describe());
-    }
-    const auto result =
-        eval::evaluate(how, manifest, e.eval.workspace_mb, features ? &*features : nullptr);
-    log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", manifest.name,
-              result.t2v.queries, result.videos, result.skipped, result.seconds);
-    rows.push_back(to_record(subject, "t2v", result, result.t2v));
-    rows.push_back(to_record(subject, "v2t", result, result.v2t));
+std::vector<Row> evaluate(Subject& subject, const Flags& flags) {
+  auto& data = subject.experiment.data;
+  if (!flags.protocol.empty()) follow(eval::protocols().find(flags.protocol), subject);
+  SplitReader reader(subject);
+  const auto splits = flags.splits.empty() ? std::vector{data.test} : flags.splits;
+  if (!flags.features.empty()) reader.keep_features(flags.features, splits);
+  std::optional<eval::Cost> cost;
+  if (flags.cost) cost = eval::measure_cost(reader.how());
+  std::vector<Row> rows;
+  for (const auto& split : splits) {
+    data.test = split;
+    for (auto& row : evaluate_split(subject, reader, flags, cost)) rows.push_back(std::move(row));
   }
   return rows;
 }
 
-std::string cell(const report::Value& value) {
-  if (const auto* number = std::get_if<double>(&value)) return fmt::format("{:.1f}", *number);
-  if (const auto* whole = std::get_if<int64_t>(&value)) return std::to_string(*whole);
-  return std::get<std::string>(value);
-}
-
-std::string render(const std::vector<report::Record>& rows, const Experiment& first) {
-  const std::vector<std::string> columns = {"head",    "temporal", "captions", "direction",
-                                            "queries", "skipped",  "R@1",      "R@5",
-                                            "R@10",    "MdR",      "MnR"};
-  report::TextTable table(columns);
-  for (const auto& row : rows) {
-    std::vector<std::string> cells;
-    for (const auto& column : columns) {
-      for (const auto& [name, value] : row) {
-        if (name == column) cells.push_back(cell(value));
-      }
-    }
-    table.add(cells);
-  }
-  const auto number = [](double v) {
-    return std::isnan(v) ? std::string("-") : fmt::format("{:.1f}", v);
-  };
-  for (const auto& p : eval::paper_rows(first.data.dataset, first.data.train, first.data.test)) {
-    table.add({p.system + " (published)", "", first.data.test, "t2v", "1000", "", number(p.r1),
-               number(p.r5), number(p.r10), number(p.mdr), number(p.mnr)});
-  }
-  return table.text();
-}
-
 int evaluate_all(const Flags& flags) {
-  const auto subjects = open_subjects(flags.runs, flags);
-  std::vector<report::Record> rows;
-  for (const auto& subject : subjects) {
-    for (auto& row : evaluate(subject, flags.splits)) rows.push_back(std::move(row));
+  auto subjects = open_subjects(flags.runs, flags, flags.weights);
+  VTR_CHECK(subjects.size() == 1 || (flags.out.empty() && flags.features.empty()),
+            "--out, --keep-features: of one run at a time");
+  std::vector<Row> rows;
+  for (auto& subject : subjects) {
+    for (auto& row : evaluate(subject, flags)) rows.push_back(std::move(row));
   }
-  std::string text = render(rows, subjects.front().experiment);
+  std::vector<report::Record> all;
+  for (const auto& row : rows) {
+    for (auto& record : records(row)) all.push_back(std::move(record));
+  }
+  auto [text, latex] = tables(rows);
   for (const auto& subject : subjects) {
     if (!subject.checkpoint || subject.experiment.train.select_on != "test") continue;
     text += fmt::format("{}: its checkpoint was chosen on the test split\n", subject.label);
   }
-  print_result(text, flags.json, report::to_json(rows));
+  print_result(text, flags.json, report::to_json(all));
+  if (!flags.latex.empty()) write_file(flags.latex, latex);
   return 0;
 }
 
 Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->add(app);
-  app.add_option("--run", flags->runs,
+  app.add_option("--run,--checkpoint", flags->runs,
                  "a run's folder or one checkpoint; may be given several times")
       ->allow_extra_args(false);
-  app.add_option("--split", flags->splits,
-                 "test split instead of data.test; may be given several times")
-      ->allow_extra_args(false);
+  app.add_option("--weights", flags->weights.file,
+                 "over --config: CLIP's weights, a model.safetensors, or what --from says");
+  app.add_option("--from", flags->weights.from,
+                 "the published system whose checkpoint --weights is (vtr list systems)");
+  auto* split = app.add_option("--split", flags->splits,
+                               "test split instead of data.test; may be given several times")
+                    ->allow_extra_args(false);
+  app.add_option("--protocol", flags->protocol, "dataset and splits by name")
+      ->check(CLI::IsMember(eval::protocols().names()))
+      ->excludes(split);
+  app.add_option("--out", flags->out,
+                 "folder for metrics, ranks and queries, a folder a split [RUN/eval]");
+  app.add_flag("--keep-sim", flags->keep_sim, "write the scores of all pairs there, too");
+  app.add_option("--keep-features", flags->features,
+                 "encode into this store of features, and evaluate from it");
+  app.add_flag("--cost", flags->cost, "parameters, FLOPs, rates and memory, too");
   app.add_option("--json", flags->json, "write the rows there too, as a list of objects");
+  app.add_option("--latex", flags->latex, "write the tables there, as LaTeX");
   return [flags] { return evaluate_all(*flags); };
 }
 

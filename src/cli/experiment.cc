@@ -5,6 +5,7 @@
 #include "vtr/core/log.h"
 #include "vtr/core/random.h"
 #include "vtr/data/frame_store.h"
+#include "vtr/eval/rerank.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/device.h"
 #include "vtr/train/schedule.h"
@@ -38,6 +39,7 @@ Experiment read_experiment(const config::Node& tree) {
   fill_in(experiment.train.loss, losses::losses(), "train.loss");
   fill_in(experiment.train.optimizer, train::optimizers(), "train.optimizer");
   fill_in(experiment.train.schedule, train::schedules(), "train.schedule");
+  fill_in(experiment.eval.rerank, eval::rerankers(), "eval.rerank");
   data::datasets().find(experiment.data.dataset);
   return experiment;
 }

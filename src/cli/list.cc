@@ -1,6 +1,8 @@
 #include "commands.h"
 #include "experiment.h"
 
+#include "vtr/eval/protocols.h"
+#include "vtr/eval/rerank.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/weights/imports.h"
 #include "vtr/train/schedule.h"
@@ -38,6 +40,8 @@ std::string list(const std::string& what) {
   if (what == "optimizers") return entries_text(train::optimizers(), "train.optimizer");
   if (what == "schedules") return entries_text(train::schedules(), "train.schedule");
   if (what == "systems") return entries_text(models::imports(), "");
+  if (what == "rerankers") return entries_text(eval::rerankers(), "eval.rerank");
+  if (what == "protocols") return entries_text(eval::protocols(), "");
   if (what == "datasets") return entries_text(data::datasets(), "data");
   return rows_text(config::help<Experiment>(""));
 }
@@ -45,11 +49,11 @@ std::string list(const std::string& what) {
 Action add(CLI::App& app) {
   auto what = std::make_shared<std::string>();
   app.add_option("what", *what,
-                 "options, heads, encoders, tokenizers, losses, optimizers, schedules, datasets or "
-                 "systems (vtr import)")
+                 "options, heads, encoders, tokenizers, losses, optimizers, schedules, rerankers, "
+                 "protocols, datasets or systems (vtr import)")
       ->required()
       ->check(CLI::IsMember({"options", "heads", "encoders", "tokenizers", "losses", "optimizers",
-                             "schedules", "datasets", "systems"}));
+                             "schedules", "rerankers", "protocols", "datasets", "systems"}));
   return [what] {
     print_result(list(*what), "", "");
     return 0;

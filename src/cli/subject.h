@@ -9,15 +9,24 @@
 
 namespace vtr::cli {
 
+// Weights over a configuration: CLIP's of any kind, a checkpoint of ours with its head, or, with
+// `from`, a published system's (vtr list systems).
+struct WeightsFlags {
+  std::string file, from;
+};
+
 struct Subject {
   std::string label;  // as it was asked for
   Experiment experiment;
-  std::optional<fs::path> checkpoint;
-  fs::path run;  // its folder; of a configuration: empty
+  std::optional<fs::path> checkpoint{};
+  fs::path run{};          // its folder; of a configuration: empty
+  WeightsFlags weights{};  // of a configuration
+  bool chosen = true;    // its checkpoint is the run's own choice
 };
 
-// Of the runs or checkpoints, or, with none of them, of --config.
-std::vector<Subject> open_subjects(const std::vector<std::string>& runs, const ConfigFlags& flags);
+// Of the runs or checkpoints, or, with none of them, of --config and its weights.
+std::vector<Subject> open_subjects(const std::vector<std::string>& runs, const ConfigFlags& flags,
+                                   const WeightsFlags& weights = {});
 
 struct Loaded {
   std::shared_ptr<models::Retriever> model;

@@ -24,6 +24,7 @@ constexpr int kTerminated = 143, kInterrupted = 130;  // 128 + the signal
 struct Flags : ConfigFlags {
   std::string run, init_from;
   bool resume = false, overwrite = false;
+  int64_t profile = 0;
 };
 
 // A resumed run must be the same run: what may differ is how long and where it runs, what ends it,
@@ -89,6 +90,7 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
     here.device = fmt::format("cuda:{}", group.local_rank());
   }
   const auto model = build_model(here, /*load_weights=*/!found);
+  group.open(model->device());
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
   if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
@@ -97,7 +99,8 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
                           .from = found,
                           .options = experiment.train,
                           .workspace_mb = experiment.eval.workspace_mb,
-                          .group = group},
+                          .group = group,
+                          .profile = flags.profile},
                          flags.run);
   if (writes) {
     open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
@@ -151,6 +154,10 @@ Action add(CLI::App& app) {
                  "start from the weights of a run, a checkpoint or a model.safetensors");
   app.add_flag("--resume", flags->resume, "start, or go on from the newest checkpoint");
   app.add_flag("--overwrite", flags->overwrite, "remove the run's folder first");
+  app.add_flag("--profile{5}", flags->profile,
+               "where the time of so many steps goes, the first two left out: a table, and "
+               "profile.json in the run's folder; --profile=20 for others than 5")
+      ->check(CLI::PositiveNumber);
   return [flags] { return train(*flags); };
 }
 

@@ -1,5 +1,6 @@
 #include "vtr/dist/group.h"
 
+#include "nccl_library.h"
 #include "watch.h"
 
 #include "vtr/core/error.h"
@@ -13,6 +14,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -22,8 +24,8 @@ namespace {
 
 using Millis = std::chrono::milliseconds;
 using Store = c10::intrusive_ptr<c10d::Store>;
-
-constexpr int64_t kBucketBytes = 25 << 20;
+using Backend = c10::intrusive_ptr<c10d::Backend>;
+constexpr size_t kBucketBytes = 25 << 20;
 constexpr Millis kLastWords{30000};
 
 std::string first_line(const std::exception& error) {
@@ -81,7 +83,7 @@ std::vector<std::string> meet(c10d::Store& store, const World& world, Millis lim
   return names;
 }
 
-c10::intrusive_ptr<c10d::Backend> connect(const Store& store, const World& world, Millis limit) {
+Backend connect(const Store& store, const World& world, Millis limit) {
   try {
     return c10::make_intrusive<c10d::ProcessGroupGloo>(
         c10::make_intrusive<c10d::PrefixStore>("gloo", store), static_cast<int>(world.rank),
@@ -111,35 +113,40 @@ void share_cores(const World& world) {
   std::_Exit(1);
 }
 
-// Some tensors in one, on the CPU, while it is summed.
-struct Bucket {
-  std::vector<Tensor> tensors;
-  std::vector<Tensor> flat = {};
-  c10::intrusive_ptr<c10d::Work> work = {};
-};
+}  // namespace
 
-std::vector<Bucket> buckets_of(const std::vector<Tensor>& tensors) {
-  std::vector<Bucket> buckets;
-  int64_t bytes = 0;
+std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors) {
+  std::vector<std::vector<Tensor>> buckets;
+  size_t bytes = 0;
   for (const Tensor& tensor : tensors) {
     if (buckets.empty() || bytes > kBucketBytes) {
       buckets.emplace_back();
       bytes = 0;
     }
-    buckets.back().tensors.push_back(tensor);
-    bytes += static_cast<int64_t>(tensor.nbytes());
+    buckets.back().push_back(tensor);
+    bytes += tensor.nbytes();
   }
   return buckets;
 }
 
-}  // namespace
+// Some tensors as one, while it is summed.
+struct Group::Sum {
+  std::vector<Tensor> tensors, flat;
+  c10::intrusive_ptr<c10d::Work> work;
+};
 
 struct Group::Links {
   Store store;
   std::vector<std::string> names;
-  c10::intrusive_ptr<c10d::Backend> backend;
+  std::map<c10::DeviceType, Backend> backends;
   Millis limit;
   std::optional<Watch> watch;
+
+  c10d::Backend& of(const Tensor& x) const {
+    const auto found = backends.find(x.device().type());
+    VTR_ASSERT(found != backends.end());  // Group::open
+    return *found->second;
+  }
 
   // An exchange that fails because a rank is gone ends with the process: the watch finds out which.
   template <class Call>
@@ -162,14 +169,14 @@ struct Group::Links {
 Group::Group() = default;
 
 Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
-  if (world.size == 1) return;
+  if (world.host.empty()) return;  // nobody to meet
   be_quiet();
   share_cores(world);
   auto links = std::make_unique<Links>();
   links->limit = limit;
   links->store = open_store(world, limit);
   links->names = meet(*links->store, world, limit);
-  links->backend = connect(links->store, world, limit);
+  links->backends[c10::kCPU] = connect(links->store, world, limit);
   links->watch.emplace(links->store->clone(), world.rank, links->names, Pace(),
                        [world](const std::string& why) { end_process(world, why); });
   links_ = std::move(links);
@@ -178,6 +185,7 @@ Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
 Group::~Group() {
   if (!links_) return;
   links_->watch.reset();
+  for (const auto& item : links_->backends) item.second->shutdown();
   try {
     const std::string key = fmt::format("gone/{}", rank());
     links_->store->set(key, std::string("1"));
@@ -188,15 +196,26 @@ Group::~Group() {
   }
 }
 
+void Group::open(c10::Device device) {
+  if (!links_ || links_->backends.contains(device.type())) return;
+  links_->backends[device.type()] =
+      make_nccl(c10::make_intrusive<c10d::PrefixStore>("nccl", links_->store), world_.rank,
+                world_.size, links_->limit);
+  // Whether all reach all shows with the first exchange.
+  const Tensor ones = torch::ones({1}, device);
+  sum({ones});
+  VTR_CHECK(ones.item<int64_t>() == size(), "NCCL: {} of {} ranks answered", ones.item<int64_t>(),
+            size());
+}
+
 Tensor Group::gather(const Tensor& x) {
   if (!links_) return x.detach();
-  std::vector<Tensor> own = {x.detach().to(torch::kCPU).contiguous()};
+  Tensor own = x.detach().contiguous();
   std::vector<int64_t> shape = x.sizes().vec();
   shape.front() *= size();
-  const Tensor all = torch::empty(shape, own[0].options());
-  std::vector<std::vector<Tensor>> parts = {all.chunk(size())};
-  links_->exchange([&] { links_->backend->allgather(parts, own)->wait(); });
-  return all.to(x.device());
+  Tensor all = torch::empty(shape, own.options());
+  links_->exchange([&] { links_->of(own)._allgather_base(all, own)->wait(); });
+  return all;
 }
 
 Tensor Group::gather_rows(const Tensor& x) {
@@ -215,36 +234,47 @@ Tensor Group::gather_rows(const Tensor& x) {
   return torch::cat(parts);
 }
 
-// One bucket is put together while the one before it is on its way.
-void Group::sum(const std::vector<Tensor>& tensors) {
+std::shared_ptr<Group::Sum> Group::begin_sum(const std::vector<Tensor>& tensors) {
+  const torch::NoGradGuard no_grad;
+  auto sum = std::make_shared<Sum>();
+  sum->tensors = tensors;
+  if (!links_) return sum;
+  std::vector<Tensor> rows;
+  for (const Tensor& tensor : tensors) rows.push_back(tensor.reshape({-1}));
+  sum->flat = {torch::cat(rows)};
+  links_->exchange([&] { sum->work = links_->of(sum->flat[0]).allreduce(sum->flat); });
+  return sum;
+}
+
+void Group::end_sum(Sum& sum) {
   if (!links_) return;
   const torch::NoGradGuard no_grad;
-  auto buckets = buckets_of(tensors);
-  const auto finish = [&](Bucket& bucket) {
-    links_->exchange([&] { bucket.work->wait(); });
-    int64_t begin = 0;
-    for (Tensor& tensor : bucket.tensors) {
-      tensor.copy_(bucket.flat[0].narrow(0, begin, tensor.numel()).view(tensor.sizes()));
-      begin += tensor.numel();
-    }
-    bucket = {};
-  };
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    std::vector<Tensor> rows;
-    for (const Tensor& tensor : buckets[i].tensors) rows.push_back(tensor.reshape({-1}));
-    buckets[i].flat = {torch::cat(rows).to(torch::kCPU)};
-    links_->exchange([&] { buckets[i].work = links_->backend->allreduce(buckets[i].flat); });
-    if (i > 0) finish(buckets[i - 1]);
+  links_->exchange([&] { sum.work->wait(); });
+  int64_t begin = 0;
+  for (Tensor& tensor : sum.tensors) {
+    tensor.copy_(sum.flat[0].narrow(0, begin, tensor.numel()).view(tensor.sizes()));
+    begin += tensor.numel();
   }
-  if (!buckets.empty()) finish(buckets.back());
+  sum = {};
+}
+
+// One bucket is put together while the one before it is on its way.
+void Group::sum(const std::vector<Tensor>& tensors) {
+  std::shared_ptr<Sum> before;
+  for (const auto& bucket : buckets_of(tensors)) {
+    auto now = begin_sum(bucket);
+    if (before) end_sum(*before);
+    before = std::move(now);
+  }
+  if (before) end_sum(*before);
 }
 
 void Group::broadcast(const std::vector<Tensor>& tensors) {
   if (!links_) return;
   const torch::NoGradGuard no_grad;
   for (Tensor tensor : tensors) {
-    std::vector<Tensor> sent = {tensor.detach().to(torch::kCPU).contiguous()};
-    links_->exchange([&] { links_->backend->broadcast(sent)->wait(); });
+    std::vector<Tensor> sent = {tensor.detach().contiguous()};
+    links_->exchange([&] { links_->of(tensor).broadcast(sent)->wait(); });
     tensor.copy_(sent[0]);
   }
 }
@@ -258,6 +288,7 @@ bool Group::any(bool value) {
 void Group::fail(const std::string& why) {
   if (!links_) return;
   links_->watch->fail(why);
+  for (const auto& item : links_->backends) item.second->abort();
   links_.reset();
 }
 

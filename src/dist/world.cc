@@ -63,7 +63,7 @@ World of_variables() {
   World world;
   world.size = whole("WORLD_SIZE", needed("WORLD_SIZE", "RANK"), 1, kMost);
   world.rank = whole("RANK", needed("RANK", "WORLD_SIZE"), 0, world.size - 1);
-  if (world.size == 1) return world;
+  if (world.size == 1 && !variable("MASTER_ADDR")) return world;
   world.local_rank = whole_or("LOCAL_RANK", 0, kMost, world.rank);
   world.local_size = whole_or("LOCAL_WORLD_SIZE", 1, kMost, world.size);
   world.host = needed("MASTER_ADDR", "WORLD_SIZE");
@@ -81,7 +81,7 @@ World World::of_environment() {
     world = of_slurm();
   }
   const bool launcher = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
-  world.hosts_store = world.size > 1 && world.rank == 0 && !launcher;
+  world.hosts_store = !world.host.empty() && world.rank == 0 && !launcher;
   world.attempt = variable("TORCHELASTIC_RESTART_COUNT").value_or("0");
   return world;
 }

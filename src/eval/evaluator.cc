@@ -1,5 +1,7 @@
 #include "vtr/eval/evaluator.h"
 
+#include "at_rest.h"
+
 #include "vtr/core/error.h"
 
 #include <torch/types.h>
@@ -10,19 +12,17 @@
 namespace vtr::eval {
 namespace {
 
-// The captions of a split with the column of each one's video.
-struct Queries {
-  std::vector<std::string> captions;
-  std::vector<int64_t> target;
-};
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
 
-Queries collect_queries(const data::Manifest& manifest) {
-  Queries queries{captions_of(manifest), {}};
+// The column of each caption's video.
+std::vector<int64_t> targets(const data::Manifest& manifest) {
+  std::vector<int64_t> target;
   for (size_t i = 0; i < manifest.videos.size(); ++i) {
-    queries.target.insert(queries.target.end(), manifest.videos[i].captions.size(),
-                          static_cast<int64_t>(i));
+    target.insert(target.end(), manifest.videos[i].captions.size(), static_cast<int64_t>(i));
   }
-  return queries;
+  return target;
 }
 
 // This rank's part of some items. It begins at a multiple of `step` where there are enough of
@@ -102,36 +102,60 @@ models::TextState text_states(const Encoding& encoding, const std::vector<std::s
   return models::State::cat(parts);
 }
 
+// All ranks, or this one alone where there are fewer videos than ranks.
+dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest) {
+  return ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
+}
+
+void check_named(const Evaluation& result) {
+  check_scores(result.sim, [&](int64_t text, int64_t video) {
+    return fmt::format("text {} (\"{}\") and video {}", text,
+                       captions_of(result.readable)[static_cast<size_t>(text)],
+                       result.readable.videos[static_cast<size_t>(video)].id);
+  });
+}
+
 }  // namespace
+
+SplitStates split_states(const Encoding& encoding, const data::Manifest& manifest,
+                         const Features* features, dist::Group* ranks) {
+  dist::Group alone;
+  auto& group = sharing(ranks, alone, manifest);
+  const torch::NoGradGuard no_grad;
+  const AtRest rest(encoding.model);
+  SplitStates states;
+  std::vector<int64_t> skipped;
+  states.video_states = video_states(encoding, manifest, features, skipped, group);
+  states.readable = without(manifest, skipped);
+  states.target = targets(states.readable);
+  const Share share(std::ssize(states.target), kTextBatch, group);
+  states.text_states = text_states(encoding, captions_of(states.readable), features, share);
+  return states;
+}
 
 Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
                     const Features* features, dist::Group* ranks) {
   dist::Group alone;
-  auto& group = ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
+  auto& group = sharing(ranks, alone, manifest);
   const auto start = std::chrono::steady_clock::now();
-  const torch::NoGradGuard no_grad;
-  auto& model = encoding.model;
-  const bool was_training = model.is_training();
-  model.eval();
-  std::vector<int64_t> skipped;
-  const auto videos = video_states(encoding, manifest, features, skipped, group);
-  const auto readable = without(manifest, skipped);
-  const Queries queries = collect_queries(readable);
-  const Share share(std::ssize(queries.captions), kTextBatch, group);
-  const auto texts = text_states(encoding, queries.captions, features, share);
-  const Tensor sim = group.gather_rows(
-      models::score_blocked(model.head(), texts, videos, {.workspace_mb = workspace_mb}));
-  model.train(was_training);
-
-  const Tensor target = torch::tensor(queries.target);
+  const AtRest rest(encoding.model);
   Evaluation result;
-  result.t2v_ranks = ranks_t2v(sim, target);
-  result.v2t_ranks = ranks_v2t(sim, target);
-  result.t2v = summarize(result.t2v_ranks);
-  result.v2t = summarize(result.v2t_ranks);
-  result.videos = videos.size();
-  result.skipped = std::ssize(readable.skipped);
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  static_cast<SplitStates&>(result) = split_states(encoding, manifest, features, &group);
+  const auto encoded = std::chrono::steady_clock::now();
+  const Tensor sim = models::score_blocked(encoding.model.head(), result.text_states,
+                                           result.video_states, {.workspace_mb = workspace_mb});
+  result.sim = group.gather_rows(sim).to(torch::kCPU);
+  result.score_seconds = seconds_since(encoded);
+  check_named(result);
+  const Tensor target = torch::tensor(result.target);
+  const Ranks t2v = ranks_t2v(result.sim, target), v2t = ranks_v2t(result.sim, target);
+  result.t2v_ranks = t2v.rank;
+  result.v2t_ranks = v2t.rank;
+  result.t2v = summarize(t2v);
+  result.v2t = summarize(v2t);
+  result.videos = std::ssize(result.readable.videos);
+  result.skipped = std::ssize(result.readable.skipped);
+  result.seconds = seconds_since(start);
   return result;
 }
 

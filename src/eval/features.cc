@@ -1,6 +1,7 @@
 #include "vtr/eval/features.h"
 
 #include "vtr/core/error.h"
+#include "vtr/models/by_length.h"
 #include "vtr/report/progress.h"
 
 #include <torch/types.h>
@@ -84,7 +85,8 @@ void encode_texts(const Encoding& encoding, const std::vector<std::string>& capt
         captions.begin() + i, captions.begin() + std::min(captions.size(), i + kTextBatch));
     const auto batch = data::tokenize(encoding.tokenizer, some, encoding.loader.max_words,
                                       wanted.tokens || encoding.loader.pad_words);
-    use(encoding.model.encode_text(batch.ids, batch.mask, encoding.precision, wanted));
+    use(models::encode_by_length(encoding.model, batch.ids, batch.mask, encoding.precision,
+                                 wanted));
     progress.advance(static_cast<int64_t>(some.size()));
   }
 }

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <cmath>
+#include <limits>
 #include <sstream>
 
 namespace vtr::report {
@@ -16,6 +16,13 @@ nlohmann::ordered_json to_object(const Record& record) {
     std::visit([&](const auto& v) { object[name] = v; }, value);
   }
   return object;
+}
+
+Value to_value(const nlohmann::ordered_json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer()) return value.get<int64_t>();
+  if (value.is_number()) return value.get<double>();
+  return std::numeric_limits<double>::quiet_NaN();
 }
 
 // The whole lines up to `last_step`; a torn last line of a killed run goes too.
@@ -37,6 +44,22 @@ std::string to_json(const std::vector<Record>& records) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& record : records) list.push_back(to_object(record));
   return list.dump(2) + "\n";
+}
+
+std::vector<Record> read_records(const fs::path& path) {
+  std::vector<Record> records;
+  if (!fs::exists(path)) return records;
+  std::istringstream in(read_file(path));
+  for (std::string line; std::getline(in, line);) {
+    const auto object = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+    const bool torn = !object.is_object() && in.peek() == EOF;
+    VTR_CHECK(object.is_object() || torn, "{}, line {}: not a JSON object", path.string(),
+              records.size() + 1);
+    if (torn) break;
+    auto& record = records.emplace_back();
+    for (const auto& [name, value] : object.items()) record.emplace_back(name, to_value(value));
+  }
+  return records;
 }
 
 MetricsLog::MetricsLog(const fs::path& path, int64_t last_step) : path_(path) {

@@ -149,7 +149,9 @@ Checkpoint chosen_checkpoint(const fs::path& run) {
   const fs::path best = best_of(run);
   if (!best.empty() && fs::exists(best / kDone)) return open_checkpoint(best);
   const auto latest = latest_checkpoint(run);
-  VTR_CHECK(latest, "{}: there is no checkpoint in it", run.string());
+  VTR_CHECK(latest,
+            "{0}: there is no checkpoint in it; vtr train --run {0} --resume goes on until one",
+            run.string());
   return *latest;
 }
 

@@ -1,9 +1,11 @@
 #include "vtr/train/measure.h"
 
+#include "groups.h"
 #include "optimizer.h"
 #include "step.h"
 
 #include "vtr/core/random.h"
+#include "vtr/train/profile.h"
 
 #include <ATen/record_function.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -11,6 +13,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <sys/resource.h>
 
 namespace vtr::train {
@@ -53,10 +56,9 @@ class Scopes {
 
 thread_local std::map<std::string, double>* Scopes::current = nullptr;
 
-// Until the device has done what it was given.
-void wait(const Tensor& result) { result.sum().item(); }
-
 }  // namespace
+
+void wait(const Tensor& result) { result.sum().item(); }
 
 StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps) {
@@ -68,6 +70,8 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
   for (int64_t i = 0; i < steps; ++i) {
     torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step", i));
     Scopes scopes;
+    std::optional<Profiler> count;
+    if (i == 0) count.emplace(model.device());
     const auto start = Clock::now();
     optimizer.zero_grad();
     const Tensor loss = pass.backward(batches[static_cast<size_t>(i) % batches.size()], 1);
@@ -79,8 +83,15 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
     times.update.push_back(update);
     times.backward.push_back(all - forward - update);
     times.losses.push_back(loss.item<double>());
+    if (count) times.flops = count->stop().flops;
   }
   return times;
+}
+
+int64_t trained_values(models::Retriever& model, const TrainOptions& options) {
+  int64_t values = -freeze(model, options.freeze);
+  for (const auto& parameter : model.parameters()) values += parameter.numel();
+  return values;
 }
 
 int64_t peak_memory(c10::Device device) {

@@ -135,6 +135,9 @@ void Recorder::write(const std::vector<Figures>& all, double waited, int64_t ski
   auto norms = to_vector(pending_.back().result.norms);
   for (double& norm : norms) norm = std::log10(norm);
   files_->events.add_histogram(all.back().step, "train/grad_norms (log10)", std::move(norms));
+  std::vector<double> scales;
+  for (const Figures& figures : all) scales.push_back(figures.logit_scale);
+  files_->events.add_histogram(all.back().step, "train/logit_scales", std::move(scales));
   const double videos = static_cast<double>(options_.batch) * steps;  // of all ranks
   note_ = fmt::format("{:.3g} videos/s  data {:.0f}%  loss {:.4f}  lr {:.2g}  scale {:.1f}",
                       videos / seconds, 100 * wait / seconds, std::get<double>(record[2].second),

@@ -87,6 +87,7 @@ void check_rows_alone(const torch::nn::Module& model, const std::string& why) {
 Step::Step(models::Retriever& model, const TrainOptions& options, dist::Group& group)
     : model_(model),
       group_(group),
+      gradients_(group, model.parameters()),
       precision_(options.precision),
       micro_batch_(options.micro_batch),
       loss_(losses::make_loss(options.loss)) {
@@ -126,14 +127,15 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
     variable_list roots, gradients;
     send_back(text, all.text, first + i, roots, gradients);
     send_back(video, all.video, first + i, roots, gradients);
-    if (!roots.empty()) torch::autograd::backward(roots, gradients);
+    if (i + step >= rows) {
+      gradients_.backward(roots, gradients);
+    } else if (!roots.empty()) {
+      torch::autograd::backward(roots, gradients);
+    }
   }
-  variable_list gradients;
-  for (const auto& parameter : model_.parameters()) {
-    if (parameter.grad().defined()) gradients.push_back(parameter.grad());
-  }
-  VTR_CHECK(!gradients.empty(), "nothing to train: every parameter is frozen or unused");
-  group_.sum(gradients);
+  const auto has_gradient = [](const Tensor& parameter) { return parameter.grad().defined(); };
+  VTR_CHECK(std::ranges::any_of(model_.parameters(), has_gradient),
+            "nothing to train: every parameter is frozen or unused");
   return value;
 }
 

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "vtr/data/loader.h"
-#include "vtr/dist/group.h"
+#include "vtr/dist/gradients.h"
 #include "vtr/eval/features.h"
 #include "vtr/losses/losses.h"
 #include "vtr/models/retriever.h"
@@ -40,6 +40,7 @@ class Step {
 
   models::Retriever& model_;
   dist::Group& group_;
+  dist::Gradients gradients_;
   const std::string precision_;
   const int64_t micro_batch_;
   const losses::Loss loss_;

@@ -16,6 +16,7 @@
 #include "vtr/eval/feature_store.h"
 #include "vtr/models/towers.h"
 #include "vtr/train/measure.h"
+#include "vtr/train/profile.h"
 
 #include <torch/types.h>
 
@@ -125,7 +126,10 @@ Outcome Trainer::Impl::loop() {
   announce();
   if (over()) return Outcome::finished;
   const StopSignals signals;
-  const int64_t first = state.step;
+  const int64_t first = state.step, left = total - first;
+  VTR_CHECK(parts.profile == 0 || left >= parts.profile + StepProfile::kBefore,
+            "--profile: {} steps after the first {} are asked for, the run has {} to go",
+            parts.profile, StepProfile::kBefore, left);
   auto settings = parts.encoding.loader;
   settings.rank = parts.group.rank();
   settings.world = parts.group.size();
@@ -135,8 +139,14 @@ Outcome Trainer::Impl::loop() {
   recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch}, writes());
   parts.encoding.model.train();
   parts.group.broadcast(parts.encoding.model.parameters());
+  StepProfile profile({.steps = writes() ? parts.profile : 0,
+                       .trace = run / "profile.json",
+                       .device = parts.encoding.model.device(),
+                       .precision = options.precision});
   while (!over() && !parts.group.any(stop_signal != 0)) {
+    profile.before_step();
     step(loader.next());
+    profile.after_step();
     if (state.step == first + 1) {
       log::info("[train] memory after a step: {} MB at most",
                 megabytes(peak_memory(parts.encoding.model.device())));

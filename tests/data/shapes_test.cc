@@ -1,5 +1,6 @@
 #include "vtr/data/shapes.h"
 
+#include "shapes/render.h"
 #include "shapes/story.h"
 #include "support/error_of.h"
 #include "support/temp_dir.h"
@@ -73,6 +74,41 @@ TEST(Shapes, CountsAreExactAndEveryTestVideoHasATwin) {
   }
 }
 
+TEST(Shapes, OneOrderLeavesTestVideosWithoutTwins) {
+  const ShapesOptions options{.train = 20, .test = 7, .orders = 1, .colours = 8, .shapes = 8};
+  options.check("shapes");
+  const auto test = groups(tell_stories(options), true);
+  EXPECT_EQ(test.size(), 7u);
+}
+
+TEST(Shapes, GlimpsesAreOfObjectsThatTheStoryDoesNotTellAndChangeNoStory) {
+  ShapesOptions options{.train = 30, .test = 8};
+  const auto plain = tell_stories(options);
+  options.glimpses = 3;
+  const auto stories = tell_stories(options);
+  ASSERT_EQ(stories.size(), plain.size());
+  for (size_t i = 0; i < stories.size(); ++i) {
+    EXPECT_EQ(stories[i].objects, plain[i].objects);
+    EXPECT_TRUE(plain[i].glimpses.empty());
+    std::set<Object> seen(stories[i].objects.begin(), stories[i].objects.end());
+    seen.insert(stories[i].glimpses.begin(), stories[i].glimpses.end());
+    EXPECT_EQ(seen.size(), 6u) << "three told and three in passing, all different";
+  }
+  EXPECT_NE(stories[0].glimpses, stories[1].glimpses);
+}
+
+TEST(Shapes, AGlimpseLengthensTheVideoByItsSeconds) {
+  test::TempDir dir;
+  ShapesOptions options{.event_seconds = 1, .gap_seconds = 0, .glimpse_seconds = 0.5};
+  Story story{{{0, 0}, {1, 1}}};
+  const double plain = render_video(dir / "plain.mp4", story, options, 1);
+  story.glimpses = {{2, 2}, {3, 3}};
+  const double with = render_video(dir / "with.mp4", story, options, 1);
+  EXPECT_NEAR(plain, 2, 0.4 + 1e-9);  // give or take a sixth each, and a frame's rounding
+  EXPECT_NEAR(with, 3, 0.6 + 1e-9);
+  EXPECT_GT(with, plain);
+}
+
 TEST(Shapes, CaptionsTellTheOrder) {
   const Story story{{{0, 0}, {2, 1}, {5, 3}}, false};
   const auto captions = ordered_captions(story);
@@ -109,8 +145,39 @@ TEST(Shapes, TheFolderReadsAsMsrvtt) {
   other.test = "ordered";
   EXPECT_EQ(read_split(other, Split::train, 0).videos.size(), 9u);
   EXPECT_EQ(read_split(other, Split::test, 0).videos[0].captions, test.videos[0].captions);
+  other.test = "events";
+  const Manifest events = read_split(other, Split::test, 0);
+  ASSERT_EQ(events.videos.size(), 4u);
+  for (size_t i = 0; i < 4; ++i) {
+    ASSERT_EQ(events.videos[i].captions.size(), 3u) << "one for every shape";
+    for (const auto& caption : events.videos[i].captions)
+      EXPECT_NE(test.videos[i].captions[0].find(caption), std::string::npos) << caption;
+  }
   const auto frames = video::read_frames(test.videos[0].path, {.frames = 12, .resolution = 48});
   EXPECT_EQ(frames.valid, 12);
+}
+
+TEST(Shapes, MixedCaptionsAreTheOrderedAndTheSingleOfEveryTestVideo) {
+  test::TempDir dir;
+  make_shapes(dir.path(), {.train = 3, .test = 4, .event_seconds = 0.4, .gap_seconds = 0.1});
+  DataOptions options;
+  options.dataset = "shapes";
+  options.root = dir.path().string();
+  const auto read = [&](const std::string& split) {
+    options.test = split;
+    return read_split(options, Split::test, 0);
+  };
+  const Manifest ordered = read("ordered"), single = read("single"), mixed = read("mixed");
+  EXPECT_EQ(mixed.name, "shapes mixed");
+  ASSERT_EQ(mixed.videos.size(), 4u);
+  EXPECT_EQ(mixed.captions(), 8);
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(mixed.videos[i].id, ordered.videos[i].id);
+    EXPECT_EQ(mixed.videos[i].captions, (std::vector<std::string>{ordered.videos[i].captions[0],
+                                                                  single.videos[i].captions[0]}));
+  }
+  dir.write("shapes_test_single.csv", "key,vid_key,video_id,sentence\nret0,msr0,video3,a star\n");
+  test::expect_error([&] { read("mixed"); }, "has no caption of one event");
 }
 
 TEST(Shapes, TheFilesAreAFunctionOfTheSeedToTheByte) {
@@ -162,6 +229,7 @@ TEST(Shapes, WhatCannotBeMadeIsRefused) {
   refused({.min_events = 4}, "min_events is above");
   refused({.min_events = 2, .max_events = 2}, "have only 2 orders");
   refused({.colours = 1, .shapes = 2}, "fewer objects");
+  refused({.colours = 2, .shapes = 2, .glimpses = 2}, "fewer objects");
   refused({.test = 2000, .orders = 2}, "raise colours or shapes");
   refused({.width = 97}, "even");
 }

@@ -1,9 +1,11 @@
 #include "vtr/dist/group.h"
 
+#include "nccl_library.h"
 #include "support/error_of.h"
 #include "support/ranks.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/HashStore.hpp>
 #include <torch/types.h>
 
 namespace vtr::dist {
@@ -64,6 +66,28 @@ TEST(Group, OfOneExchangesNothing) {
   EXPECT_TRUE(torch::equal(alone.gather(x), torch::ones({2})));
   EXPECT_TRUE(alone.any(true));
   EXPECT_EQ(alone.size(), 1);
+}
+
+// As torchrun starts it: one process that meets itself.
+TEST(Group, OfOneThatWasLaunchedExchangesWithItself) {
+  test::run_ranks(1, [](Group& group) {
+    EXPECT_FALSE(group.alone());
+    const Tensor x = torch::full({2}, 3.0);
+    group.sum({x});
+    group.broadcast({x});
+    EXPECT_TRUE(torch::equal(group.gather(x), torch::full({2}, 3.0)));
+    EXPECT_FALSE(group.any(false));
+  });
+}
+
+TEST(Group, ALibraryForGpusThatCannotBeLoadedIsNamedWithTheReason) {
+  const auto store = c10::make_intrusive<c10d::HashStore>();
+  const auto make = [&](const std::string& library) {
+    make_nccl(store, 0, 2, std::chrono::seconds(1), library);
+  };
+  test::expect_error([&] { make("libno_such.so"); }, "need libno_such.so beside the program");
+  test::expect_error([&] { make("libno_such.so"); }, "cannot open shared object file");
+  test::expect_error([&] { make("libm.so.6"); }, "libm.so.6: not a library of this program");
 }
 
 TEST(Group, AStoreThatIsNotThereIsNamed) {

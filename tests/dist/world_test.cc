@@ -57,6 +57,16 @@ TEST(World, PlainVariablesMakeRankZeroTheStore) {
   EXPECT_EQ(world_of(second).local_rank, 1);
 }
 
+TEST(World, OneProcessThatIsToldWhereToMeetHasAPlaceToMeet) {
+  std::map<std::string, std::string> one = {{"RANK", "0"}, {"WORLD_SIZE", "1"}};
+  EXPECT_EQ(world_of(one).host, "");
+  EXPECT_FALSE(world_of(one).hosts_store);
+  one["MASTER_ADDR"] = "a";
+  one["MASTER_PORT"] = "1234";
+  EXPECT_EQ(world_of(one).host, "a");
+  EXPECT_TRUE(world_of(one).hosts_store);
+}
+
 TEST(World, UnderTorchrunTheLauncherKeepsTheStore) {
   const World world = world_of({{"RANK", "0"},
                                 {"WORLD_SIZE", "4"},

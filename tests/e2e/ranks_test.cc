@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <csignal>
 
 namespace vtr::test {
@@ -60,6 +59,27 @@ TEST_F(Ranks, OneTwoAndFourProcessesHaveOneLossCurve) {
   expect_near(losses("cut"), want, 1e-5);
 }
 
+TEST_F(Ranks, SrunsVariablesMakeAJob) {
+  const std::vector<std::string> settings = {"train.max_steps=4", "model.head.dropout=0"};
+  ASSERT_EQ(run_program(train("one", settings)).code, 0);
+  expect_all(run_ranks(2, train("two", settings), {}, by_srun), 0);
+  expect_near(losses("two"), losses("one"), 1e-5);
+}
+
+TEST_F(Ranks, APlaceToMeetThatIsNotThereIsNamed) {
+  const auto astray = [](int64_t rank, int64_t ranks, int64_t port) {
+    auto variables = by_hand(rank, ranks, port);
+    variables[2].second = "no.such.host";
+    return variables;
+  };
+  const auto outcomes = run_ranks(2, train("run", {"train.dist_timeout=2"}), {}, astray);
+  expect_all(outcomes, 1);
+  for (const auto& outcome : outcomes) {
+    EXPECT_NE(outcome.output.find("no.such.host"), std::string::npos) << outcome.output;
+    EXPECT_NE(outcome.output.find("MASTER_ADDR"), std::string::npos) << outcome.output;
+  }
+}
+
 TEST_F(Ranks, ResumedByOtherNumbersOfProcessesIsOneCurve) {
   // Rates that do not depend on how many steps there will be.
   const std::vector<std::string> settings = {"model.head.dropout=0",
@@ -91,13 +111,11 @@ TEST_F(Ranks, ValidationIsThatOfOneProcess) {
 
 TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
   const std::vector<std::string> settings = {"train.max_steps=5000", "train.checkpoint_every=4"};
-  const auto start = std::chrono::steady_clock::now();
   const auto struck =
       run_ranks(4, train("run", settings), Strike{2, SIGKILL, dir / "run/metrics.jsonl", 10});
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  EXPECT_LT(seconds.count(), 50);
   for (const size_t rank : {0, 1, 3}) {
     EXPECT_EQ(struck[rank].code, 1) << struck[rank].output;
+    EXPECT_LT(struck[rank].seconds, 30) << "the limit that is promised";
     EXPECT_NE(struck[rank].output.find("rank 2 ("), std::string::npos) << struck[rank].output;
   }
   const auto before = losses("run");

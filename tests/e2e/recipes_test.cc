@@ -62,6 +62,31 @@ TEST_F(Recipe, CutCaptionsAndDoubledVideosAreCounted) {
   expect_said(outcome, 0, "of 6 batches held a video twice");
 }
 
+TEST_F(Recipe, TheTemperatureStaysWithinItsBounds) {
+  for (const std::string scale : {"2", "50"}) {  // from scratch it starts at 1 / 0.07
+    ASSERT_EQ(train({"train.max_steps=2", "train.logit_scale_max=" + scale,
+                     "train.logit_scale_min=" + scale})
+                  .code,
+              0);
+    const std::string lines = read_file(dir / "run/metrics.jsonl");
+    EXPECT_NE(lines.find("\"logit_scale\":" + scale + "."), std::string::npos) << lines;
+  }
+}
+
+// What is drawn is a function of the seed: the start, the order, the frames, dropout.
+TEST_F(Recipe, OneSeedGivesTheSameBitsAndAnotherDoesNot) {
+  std::vector<std::vector<std::string>> losses;
+  for (const std::string seed : {"3", "3", "4"}) {
+    ASSERT_EQ(train({"train.max_steps=4", "train.seed=" + seed, "train.deterministic=true",
+                     "video.train_sampling=random", "data.workers=" + seed})
+                  .code,
+              0);
+    losses.push_back(losses_of(dir / "run"));
+  }
+  EXPECT_EQ(losses[0], losses[1]);
+  EXPECT_NE(losses[0].front(), losses[2].front());
+}
+
 TEST_F(Recipe, AnIntervalsLineIsTheMeanOfItsSteps) {
   ASSERT_EQ(train({"train.max_steps=7"}).code, 0);
   double sum = 0;

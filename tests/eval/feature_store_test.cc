@@ -116,6 +116,8 @@ TEST_F(FeatureStoreTest, GivesTheBitsOfEncodingInMemory) {
                stored = evaluate(with, manifest, 16, &disk);
     EXPECT_EQ(plain.t2v_ranks, stored.t2v_ranks) << head;
     EXPECT_EQ(plain.v2t_ranks, stored.v2t_ranks) << head;
+    EXPECT_TRUE(plain.sim.equal(stored.sim)) << head;
+    EXPECT_EQ(plain.sim.sizes(), torch::IntArrayRef({manifest.captions(), 7})) << head;
   }
 }
 
@@ -329,7 +331,11 @@ TEST_F(FeatureStoreTest, VideosThatCannotBeReadAreRecorded) {
   EXPECT_EQ(disk.video_count(), 4);
   EXPECT_EQ(disk.text_count(), memory.text_count());
   EXPECT_TRUE(same(disk.videos(torch::arange(4)), memory.videos(torch::arange(4))));
-  EXPECT_EQ(evaluate(with, manifest, 16, &disk).skipped, 3);
+  const auto result = evaluate(with, manifest, 16, &disk);
+  EXPECT_EQ(result.skipped, 3);
+  EXPECT_EQ(result.target, (std::vector<int64_t>{0, 1, 1, 1, 2, 3}));  // of videos 0, 2, 3 and 6
+  EXPECT_EQ(result.readable.videos[1].id, "2");
+  EXPECT_EQ(result.sim.sizes(), torch::IntArrayRef({6, 4}));
   with.loader.data.on_error = "stop";
   test::expect_error([&] { open(with); }, "could not be read when it was made: 3 (1, 4, 5)");
 }

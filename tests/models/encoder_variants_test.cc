@@ -27,25 +27,14 @@ std::map<std::string, Tensor> parameters_of(const Encoders& encoders) {
   return result;
 }
 
-config::Node tiny_options(const std::string& encoder) {
-  config::Node options = test::tiny_clip_options();
-  if (encoder == "stan") options["depth"] = 2;
-  if (encoder == "centerclip") options["clusters"].push_back("1:2x9");
-  return options;
-}
+using test::tiny_encoder_options;
 
 std::shared_ptr<Encoders> tiny_variant(const std::string& encoder,
                                        const std::string& weights = "") {
   torch::manual_seed(3);
-  const auto variant = encoders().find(encoder).make(tiny_options(encoder), weights);
+  const auto variant = encoders().find(encoder).make(tiny_encoder_options(encoder), weights);
   variant->eval();
   return variant;
-}
-
-std::vector<std::string> clip_entries() {
-  std::vector<std::string> names = encoders().names();
-  std::erase(names, "torchscript");  // a module of its own, whose file says what it is
-  return names;
 }
 
 class EveryClip : public testing::TestWithParam<std::string> {};
@@ -182,7 +171,7 @@ TEST_P(EveryClip, ItsOwnWeightsComeBackByName) {
     tensors.emplace_back("clip." + name, value.add_(0.01 * at::randn_like(value)));
   }
   save_safetensors(dir / "run.safetensors", tensors);
-  const auto options = entry.infer(tiny_options(GetParam()), (dir / "run.safetensors").string());
+  const auto options = entry.infer(tiny_encoder_options(GetParam()), (dir / "run.safetensors").string());
   torch::manual_seed(9);
   const auto again = entry.make(options, (dir / "run.safetensors").string());
   const auto fresh = entry.make(options, "");
@@ -199,7 +188,7 @@ TEST_P(EveryClip, ItsOwnWeightsComeBackByName) {
   EXPECT_TRUE(tensor_near(frames(*fresh), frames(*variant), 0));
 }
 
-INSTANTIATE_TEST_SUITE_P(Table, EveryClip, testing::ValuesIn(clip_entries()),
+INSTANTIATE_TEST_SUITE_P(Table, EveryClip, testing::ValuesIn(test::clip_names()),
                          [](const auto& parameter) { return parameter.param; });
 
 // A variant with `options` on top of the tiny ones, started from the weights of the tiny CLIP.

@@ -7,7 +7,6 @@
 #include "vtr/models/head.h"
 
 #include <gtest/gtest.h>
-#include <torch/nn/module.h>
 #include <torch/types.h>
 
 namespace vtr::models {

@@ -126,6 +126,17 @@ TEST_P(EveryHead, WhatAPaddedFrameHoldsIsNotSeen) {
   EXPECT_TRUE(torch::allclose(before, head->score(text, head->video(videos)), 1e-5, 1e-6));
 }
 
+TEST_P(EveryHead, ExplainsByWeightsOfTheFramesThereAre) {
+  const auto videos = random_videos();
+  const auto seen = head->explain(head->text(random_texts()), head->video(videos));
+  ASSERT_EQ(seen.weights.defined(), seen.relevance.defined());
+  if (!seen.weights.defined()) return;
+  EXPECT_EQ(seen.weights.sizes(), (std::vector<int64_t>{kTexts, kVideos, kFrames}));
+  EXPECT_TRUE(torch::allclose(seen.weights.sum(-1), torch::ones({kTexts, kVideos})));
+  EXPECT_TRUE(seen.relevance.isfinite().eq(videos.mask).all().item<bool>());
+  EXPECT_FALSE(seen.weights.masked_select(videos.mask.logical_not()).any().item<bool>());
+}
+
 // A tensor left behind on the CPU is an error on the meta device.
 TEST_P(EveryHead, RunsWhollyOnItsDevice) {
   test::to_meta(*head);
@@ -161,6 +172,14 @@ class Naive {
     const Tensor mixed = logits.softmax(-1).matmul(v).transpose(0, 1).flatten(1);  // [T + 1, D]
     const Tensor h = j + linear(mixed, "cross_attn.out_proj");
     return tail(t, w.matmul(h.slice(0, 1)));
+  }
+
+  // What the frames are weighed with: by `joint`, and by the mean of the heads of `cross`.
+  Tensor seen(const Tensor& t, const Tensor& x, bool joint) const {
+    const Tensor j = torch::cat({norm(t, 1).unsqueeze(0), placed(x)});
+    const Tensor logits = attention_logits(j).select(1, 0).slice(1, 1);  // [H, T]
+    const Tensor w = weights(logits.mean(0));
+    return joint ? w : logits.masked_fill(w.eq(0), -INFINITY).softmax(-1).mean(0);
   }
 
   Tensor cross(const Tensor& t, const Tensor& x) const {
@@ -270,6 +289,7 @@ TEST_P(AttentionOracle, EqualsTheNaiveComputationPairByPair) {
   const auto texts = random_texts();
   const auto videos = random_videos();
   const Tensor sim = head->score(head->text(texts), head->video(videos));
+  const Tensor explained = head->explain(head->text(texts), head->video(videos)).weights;
   const Naive naive(*head, temporal, topk, heads_count);
   for (int64_t j = 0; j < kVideos; ++j) {
     const Tensor x = videos.frames[j].slice(0, 0, videos.mask[j].sum().item<int64_t>());
@@ -278,6 +298,10 @@ TEST_P(AttentionOracle, EqualsTheNaiveComputationPairByPair) {
       const Tensor expected = name == "joint" ? naive.joint(t, x) : naive.cross(t, x);
       // Both run in fp32 over sums of 16 to 96 terms: a few units in the seventh digit.
       EXPECT_NEAR(sim[i][j].item<float>(), expected.item<float>(), 3e-6) << i << ", " << j;
+      const Tensor w = explained[i][j].slice(0, 0, x.size(0));
+      EXPECT_TRUE(torch::allclose(w, naive.seen(t, x, name == "joint"), 1e-5, 1e-6));
+      const int64_t kept = topk == 0 ? x.size(0) : std::min(topk, x.size(0));
+      EXPECT_EQ(w.count_nonzero().item<int64_t>(), kept);
     }
   }
 }
@@ -307,6 +331,7 @@ TEST(TopK, IsTheCosineWithTheMeanOfTheNearestFrames) {
   const auto texts = random_texts();
   const auto videos = random_videos();
   const Tensor sim = head->score(head->text(texts), head->video(videos));
+  const Tensor explained = head->explain(head->text(texts), head->video(videos)).weights;
   const Tensor unit = torch::nn::functional::normalize(
       videos.frames, torch::nn::functional::NormalizeFuncOptions().dim(-1));
   for (int64_t j = 0; j < kVideos; ++j) {
@@ -314,6 +339,8 @@ TEST(TopK, IsTheCosineWithTheMeanOfTheNearestFrames) {
     for (int64_t i = 0; i < kTexts; ++i) {
       const Tensor best = std::get<1>(x.matmul(texts.pooled[i]).topk(2));
       const Tensor pooled = x.index_select(0, best).mean(0);
+      EXPECT_TRUE(torch::allclose(explained[i][j].slice(0, 0, x.size(0)),
+                                  torch::zeros(x.size(0)).index_fill(0, best, 0.5)));
       EXPECT_NEAR(sim[i][j].item<float>(),
                   torch::cosine_similarity(texts.pooled[i], pooled, 0).item<float>(), 1e-5);
     }

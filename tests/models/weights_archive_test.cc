@@ -10,6 +10,7 @@
 #include "vtr/models/weights/weights.h"
 
 #include <torch/script.h>
+#include <torch/serialize.h>
 #include <torch/types.h>
 
 #include <caffe2/serialize/inline_container.h>

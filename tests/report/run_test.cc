@@ -1,5 +1,6 @@
 #include "vtr/report/run.h"
 
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 
 #include "vtr/report/table.h"
@@ -19,6 +20,24 @@ TEST(MetricsLog, GoesOnWithoutTheLinesAfterTheCheckpoint) {
   MetricsLog(dir / "metrics.jsonl", 2).add({{"step", int64_t{3}}, {"loss", 0.2}});
   EXPECT_EQ(read_file(dir / "metrics.jsonl"),
             "{\"step\":1,\"loss\":0.1}\n{\"step\":2,\"loss\":0.1}\n{\"step\":3,\"loss\":0.2}\n");
+}
+
+TEST(Records, AreReadAsTheyWereWritten) {
+  const test::TempDir dir;
+  const auto path =
+      dir.write("metrics.jsonl",
+                "{\"step\":1,\"loss\":0.25,\"by\":\"a\"}\n{\"loss\":null}\n{\"step\": 5, \"lo");
+  const auto records = read_records(path);
+  ASSERT_EQ(records.size(), 2U);  // the last line is torn
+  EXPECT_EQ(to_json(records[0]), "{\"step\":1,\"loss\":0.25,\"by\":\"a\"}");
+  EXPECT_TRUE(std::isnan(std::get<double>(records[1][0].second)));
+  EXPECT_TRUE(read_records(dir / "none.jsonl").empty());
+}
+
+TEST(Records, ALineThatIsNoneIsNamed) {
+  const test::TempDir dir;
+  const auto path = dir.write("metrics.jsonl", "{\"step\":1}\n3\n{\"step\":2}\n");
+  test::expect_error([&] { read_records(path); }, "metrics.jsonl, line 2: not a JSON object");
 }
 
 TEST(Json, DoublesKeepEveryBit) {

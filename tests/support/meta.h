@@ -61,7 +61,8 @@ inline bool lacks_meta(const c10::OperatorHandle& op) {
   const auto is_tensor = [](const auto& r) {
     return r.type()->kind() == c10::TypeKind::TensorType;
   };
-  return op.operator_name().getNamespace() == "aten" && !returns.empty() &&
+  return op.operator_name().getNamespace() == "aten" &&
+         (!returns.empty() || op.schema().is_mutable()) &&
          std::all_of(returns.begin(), returns.end(), is_tensor) &&
          op.hasKernelForDispatchKey(c10::DispatchKey::CPU) &&
          !op.hasKernelForDispatchKey(c10::DispatchKey::Meta);

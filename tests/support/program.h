@@ -6,6 +6,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace vtr::test {
@@ -13,6 +14,7 @@ namespace vtr::test {
 struct Outcome {
   int code = -1;       // exit code, or 128 + the signal that ended it
   std::string output;  // stdout and stderr together
+  double seconds = 0;  // of a rank: from the strike, or the start, to its end was seen
 };
 
 // Runs `vtr arguments...` to its end. `file_limit` bounds the size of any file it writes, in bytes:
@@ -25,9 +27,13 @@ Outcome signal_program(const std::vector<std::string>& arguments, const std::fil
                        size_t lines, int signal, std::chrono::microseconds delay = {});
 size_t count_lines(const std::filesystem::path& file);  // 0 of one that is not there
 
-// `ranks` processes at once that meet at a free port of this machine, each with `arguments`; what
-// became of them, by rank. With `strike` the rank `victim` gets a signal
-// when `file` has so many lines.
+// `ranks` processes at once that meet at a free port of this machine, each with `arguments` and the
+// `variables` of its launcher; what became of them, by rank. With `strike` the rank `victim` gets a
+// signal when `file` has so many lines.
+using Environment = std::vector<std::pair<std::string, std::string>>;
+using Launcher = Environment (*)(int64_t rank, int64_t ranks, int64_t port);
+Environment by_hand(int64_t rank, int64_t ranks, int64_t port);  // RANK, WORLD_SIZE, ...
+Environment by_srun(int64_t rank, int64_t ranks, int64_t port);  // SLURM's
 struct Strike {
   int64_t victim;
   int signal;
@@ -35,7 +41,8 @@ struct Strike {
   size_t lines;
 };
 std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
-                               const std::optional<Strike>& strike = {});
+                               const std::optional<Strike>& strike = {},
+                               Launcher variables = by_hand);
 
 // A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made
 // there.

@@ -16,6 +16,21 @@ inline config::Node tiny_clip_options() {
       "vision_heads: 3, context: 16, vocab: 100, text_width: 32, text_heads: 2, text_layers: 2}");
 }
 
+// Of a CLIP or a variant of one, as small.
+inline config::Node tiny_encoder_options(const std::string& encoder) {
+  config::Node options = tiny_clip_options();
+  if (encoder == "stan") options["depth"] = 2;
+  if (encoder == "centerclip") options["clusters"].push_back("1:2x9");
+  return options;
+}
+
+// Every encoder of the table that is a CLIP: torchscript's is a file that says what it is.
+inline std::vector<std::string> clip_names() {
+  std::vector<std::string> names = models::encoders().names();
+  std::erase(names, "torchscript");
+  return names;
+}
+
 inline std::shared_ptr<models::Encoders> tiny_clip(uint64_t seed = 1) {
   torch::manual_seed(seed);
   return models::encoders().find("clip").make(tiny_clip_options(), "");

@@ -14,10 +14,10 @@ namespace vtr::test {
 constexpr int64_t kTinyFrames = 4, kTinyWords = 9;
 
 inline std::shared_ptr<models::Retriever> tiny_retriever(const config::Choice& head,
-                                                         const config::Node& encoder) {
+                                                         const config::Choice& encoder) {
   torch::manual_seed(1);
   models::ModelOptions options;
-  options.encoder = {"clip", encoder};
+  options.encoder = encoder;
   options.head = head;
   models::PixelNorm norm;
   norm.mean.fill(0.5F);
@@ -27,6 +27,11 @@ inline std::shared_ptr<models::Retriever> tiny_retriever(const config::Choice& h
   const torch::NoGradGuard no_grad;  // off the start, so that no term hides behind a one or a zero
   for (auto& p : model->head().parameters()) p.add_(0.05 * torch::randn_like(p));
   return model;
+}
+
+inline std::shared_ptr<models::Retriever> tiny_retriever(const config::Choice& head,
+                                                         const config::Node& clip) {
+  return tiny_retriever(head, config::Choice{"clip", clip});
 }
 
 // Pairs of 2 to 9 words and 1 to 4 frames, in which the first and the last show the same video.

@@ -1,5 +1,6 @@
-// What the processes of one job say to each other: tensors over Gloo, and whether all still live.
-// A process alone has a group too; nothing is exchanged then.
+// What the processes of one job say to each other: tensors, those on the CPU over Gloo and those on
+// a GPU over NCCL, and whether all still live. A process alone has a group too; nothing is exchanged
+// then.
 //
 //   dist::Group group(dist::World::of_environment(), std::chrono::seconds(600));
 //   Tensor all = group.gather(mine);   // [n, ...] of every rank -> [size * n, ...]
@@ -18,6 +19,9 @@
 
 namespace vtr::dist {
 
+// Cut where one has grown past 25 MB, as messages are.
+std::vector<std::vector<Tensor>> buckets_of(const std::vector<Tensor>& tensors);
+
 class Group {
  public:
   Group();
@@ -25,6 +29,10 @@ class Group {
   // that ranks wait for each other, here and later. Throws Error that names those who did not come.
   Group(const World& world, std::chrono::seconds limit);
   ~Group();
+  // From now on tensors on this GPU can be exchanged. Throws Error where NCCL cannot be had or the
+  // others are not reached over it.
+  void open(c10::Device device);
+  bool alone() const { return !links_; }
   int64_t rank() const { return world_.rank; }
   int64_t size() const { return world_.size; }
   int64_t local_rank() const { return world_.local_rank; }
@@ -35,6 +43,11 @@ class Group {
   Tensor gather_rows(const Tensor& x);
   // Each tensor becomes its sum over the ranks, the same to the bit on all of them.
   void sum(const std::vector<Tensor>& tensors);
+  // The same of tensors of one dtype on one device, in one message that is on its way when
+  // begin_sum returns; they are the sums after end_sum.
+  struct Sum;
+  std::shared_ptr<Sum> begin_sum(const std::vector<Tensor>& tensors);
+  void end_sum(Sum& sum);
   void broadcast(const std::vector<Tensor>& tensors);  // each becomes rank 0's
   bool any(bool value);                                // whether it is true on some rank
   // The others end too, and say why. For an error that this rank will not go on from.

@@ -10,7 +10,7 @@ namespace vtr::dist {
 struct World {
   int64_t rank = 0, size = 1;
   int64_t local_rank = 0, local_size = 1;  // among those on this machine
-  std::string host;                        // where the store is that all of them meet at
+  std::string host;                        // where the store is that all meet at; "": alone
   int64_t port = 0;
   bool hosts_store = false;  // this process keeps it; under torchrun the launcher does
   std::string attempt;       // of the launcher to start the job; stores outlive attempts

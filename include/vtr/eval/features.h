@@ -40,8 +40,8 @@ using UseVideos = std::function<void(const models::VideoFeatures&, const std::ve
 std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifest& manifest,
                                    const models::Wanted& wanted, const UseVideos& use);
 
-// The same of captions, in order and in batches of kTextBatch. Tokens are given for text.max_words
-// words, whatever the longest text of a batch.
+// The same of captions, in order and in batches of kTextBatch, each encoded by length
+// (by_length.h). Tokens are given for text.max_words words, whatever the longest text of a batch.
 constexpr int64_t kTextBatch = 256;
 using UseTexts = std::function<void(const models::TextFeatures&)>;
 void encode_texts(const Encoding& encoding, const std::vector<std::string>& captions,

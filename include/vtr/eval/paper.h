@@ -1,5 +1,7 @@
-// The published rows of the paper's Tables 1 to 3, text to video: Dong, Li, Ba and Tan, 2026.
+// The published rows of the paper's tables, text to video: Dong, Li, Ba and Tan, 2026.
 #pragma once
+
+#include "vtr/core/table.h"
 
 #include <string>
 #include <vector>
@@ -14,5 +16,14 @@ struct PaperRow {
 // The rows of a protocol, or none: dataset "msrvtt" with train 7k or 9k and test 1k-A, or "lsmdc".
 std::vector<PaperRow> paper_rows(const std::string& dataset, const std::string& train,
                                  const std::string& test);
+
+struct PaperTable {
+  std::string name, dataset, title;  // "table4", "msrvtt", "MSR-VTT 7k"
+  std::vector<PaperRow> rows;
+};
+
+// table1 to table5. The rows of table4 are called by their K; those of table5 by the name our
+// options have for the paper's baseline, without and with positions: mean_pool, none, learned.
+const Table<PaperTable>& paper_tables();
 
 }  // namespace vtr::eval

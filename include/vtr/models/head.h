@@ -33,6 +33,13 @@ class Factored {
   virtual Bytes bytes() const = 0;  // of the states above, an item, and of the work for a pair
 };
 
+// How a head looked at the frames of each pair, for people. Undefined: it weighs no frames by text.
+struct Explanation {
+  Tensor relevance;  // [N, M, T] float, before K are chosen; -inf where there is no frame
+  Tensor weights;    // [N, M, T] float, what the frames are pooled with: their sum is 1, and one
+                     // that is not kept has 0. Of several attention heads: the mean.
+};
+
 class Head : public torch::nn::Module {
  public:
   // What it needs beyond pooled texts and frames.
@@ -43,6 +50,8 @@ class Head : public torch::nn::Module {
   virtual VideoState video(const VideoFeatures& features) = 0;
   // sim [N texts, M videos], before the temperature; with gradients.
   virtual Tensor score(const TextState& text, const VideoState& video) = 0;
+  // What `score` weighs the frames with, in evaluation.
+  virtual Explanation explain(const TextState&, const VideoState&) { return {}; }
   // Bytes `score` needs at its peak for one (text, video) pair, for those who cut it into blocks.
   virtual int64_t pair_bytes() const = 0;
   // The weights of now, factored; null for a head that does not factor (its pairs meet in a

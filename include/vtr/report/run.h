@@ -18,6 +18,10 @@ using Value = std::variant<int64_t, double, std::string>;
 using Record = std::vector<std::pair<std::string, Value>>;
 std::string to_json(const Record& record);                // one line
 std::string to_json(const std::vector<Record>& records);  // a list of objects
+// The lines of a file of such objects; none where there is no file. What is neither a number nor a
+// text is NaN, as a number that was not finite. Throws Error naming the line that is no object, but
+// the last may be torn.
+std::vector<Record> read_records(const fs::path& path);
 
 // metrics.jsonl: one object a line, on the disk's side of the process when `add` returns.
 class MetricsLog {

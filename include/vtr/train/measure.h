@@ -13,12 +13,19 @@ namespace vtr::train {
 struct StepTimes {
   std::vector<double> step, forward, backward, update;
   std::vector<double> losses;
+  double flops = 0;  // of one step: of the first, which is not to be timed for it
 };
 
 // Takes `steps` true steps (the model is another one afterwards) with the batches in turn, at the
 // peak learning rates, on one process.
 StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps);
+
+// Values that train: all but those that train.freeze holds, which are marked so in the model.
+int64_t trained_values(models::Retriever& model, const TrainOptions& options);
+
+// Until the device has made this.
+void wait(const Tensor& result);
 
 // The most that this process has had so far, in bytes: resident memory, or what LibTorch's
 // allocator gave out on a GPU.

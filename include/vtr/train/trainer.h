@@ -22,6 +22,7 @@ struct Parts {
   TrainOptions options;
   int64_t workspace_mb;  // of scoring, in validation
   dist::Group& group;    // all train and validate, rank 0 writes
+  int64_t profile = 0;   // steps to profile into the run's profile.json
 };
 
 enum class Outcome { finished, terminated, interrupted };  // by SIGTERM, by SIGINT: after saving

@@ -2,13 +2,36 @@
 
 #include "datasets/annotations.h"
 
+#include "vtr/core/error.h"
+
+#include <algorithm>
+
 namespace vtr::data {
 namespace {
 
 std::string file_of(const std::string& split) {
   if (split == "train") return "9k";
   if (split == "ordered") return "1k-A";
-  return split == "single" ? "shapes_test_single.csv" : split;
+  if (split == "single") return "shapes_test_single.csv";
+  return split == "events" ? "shapes_test_events.csv" : split;
+}
+
+Manifest read_part(const DataOptions& options, Split role, const std::string& split) {
+  return msrvtt_dataset().read(options, role, file_of(split));
+}
+
+// Every test video with both of its captions: of its ordered events, and of one of them.
+Manifest read_mixed(const DataOptions& options, Split role) {
+  Manifest mixed = read_part(options, role, "ordered");
+  const Manifest single = read_part(options, role, "single");
+  for (auto& video : mixed.videos) {
+    const auto twin = std::ranges::find(single.videos, video.id, &Record::id);
+    VTR_CHECK(twin != single.videos.end(), "{}: {} has no caption of one event", options.root,
+              video.id);
+    video.captions.insert(video.captions.end(), twin->captions.begin(), twin->captions.end());
+  }
+  mixed.sources.insert(mixed.sources.end(), single.sources.begin(), single.sources.end());
+  return mixed;
 }
 
 }  // namespace
@@ -17,9 +40,10 @@ DatasetEntry shapes_dataset() {
   DatasetEntry entry = msrvtt_dataset();
   entry.name = "shapes";
   entry.summary =
-      "the generated benchmark: splits train, and ordered or single captions for testing";
+      "the generated benchmark: splits train, and ordered, single, events or mixed captions";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
-    Manifest manifest = msrvtt_dataset().read(options, role, file_of(split));
+    Manifest manifest =
+        split == "mixed" ? read_mixed(options, role) : read_part(options, role, split);
     manifest.name = "shapes " + split;
     for (auto& source : manifest.sources) source.published.clear();  // only the names are theirs
     return manifest;

@@ -91,8 +91,9 @@ void write_annotations(const fs::path& out, const std::vector<Story>& stories,
                        const std::vector<double>& seconds, const ShapesOptions& options) {
   Json videos = Json::array(), sentences = Json::array();
   std::string all = "video_id\n", most = "video_id\n";
-  std::string ordered = "key,vid_key,video_id,sentence\n", single = ordered;
+  std::string ordered = "key,vid_key,video_id,sentence\n", single = ordered, events = ordered;
   const auto train = static_cast<size_t>(options.train);
+  size_t key = 0;
   for (size_t i = 0; i < stories.size(); ++i) {
     const auto captions = captions_of(stories[i], options,
                                       derive(static_cast<uint64_t>(options.seed), "captions", i));
@@ -116,12 +117,14 @@ void write_annotations(const fs::path& out, const std::vector<Story>& stories,
     }
     ordered += row(i - train, i, captions.ordered.front());
     single += row(i - train, i, captions.single);
+    for (const auto& object : stories[i].objects) events += row(key++, i, object_name(object));
   }
   write_file(out / "MSRVTT_data.json", Json{{"videos", videos}, {"sentences", sentences}}.dump(1));
   write_file(out / "MSRVTT_train.9k.csv", all);
   write_file(out / "MSRVTT_train.7k.csv", most);
   write_file(out / "MSRVTT_JSFUSION_test.csv", ordered);
   write_file(out / "shapes_test_single.csv", single);
+  write_file(out / "shapes_test_events.csv", events);
 }
 
 // The options as JSON, for whoever finds the folder; written last, so its presence says complete.

@@ -144,7 +144,7 @@ int64_t frames_of(double seconds, double spread, const ShapesOptions& options, R
 }
 
 // The path stays within the central square, which a centre crop keeps.
-Event plan_event(const Object& object, const ShapesOptions& options, Rng& rng) {
+Event plan_event(const Object& object, double seconds, const ShapesOptions& options, Rng& rng) {
   const auto side = static_cast<double>(std::min(options.width, options.height));
   const cv::Point2d middle(static_cast<double>(options.width) / 2,
                            static_cast<double>(options.height) / 2);
@@ -161,23 +161,29 @@ Event plan_event(const Object& object, const ShapesOptions& options, Rng& rng) {
   event.angle = rng.uniform(-0.3, 0.3);
   event.spin = rng.uniform(-0.6, 0.6) / static_cast<double>(options.fps);
   for (int i = 0; i < 3; ++i) event.colour[i] = kColours[object.colour][i] + rng.uniform(-14, 14);
+  event.frames =
+      options.stills ? 1 : std::max<int64_t>(1, frames_of(seconds, 1.0 / 6, options, rng));
   return event;
 }
 
-// The events in their order, with empty stretches before, between and after; `total` frames in all.
+// The events in their order, glimpses anywhere among them, with empty stretches before, between and
+// after; `total` frames in all.
 std::vector<Event> plan_events(const Story& story, const ShapesOptions& options, Rng& rng,
                                int64_t& total) {
   std::vector<Event> events;
   const auto gap = [&] {
     return options.stills ? 0 : frames_of(options.gap_seconds, 1.0 / 3, options, rng);
   };
+  std::vector<std::pair<Object, double>> shown;
+  for (const auto& object : story.objects) shown.emplace_back(object, options.event_seconds);
+  for (const auto& object : story.glimpses) {
+    const auto place = static_cast<int64_t>(rng.below(shown.size() + 1));
+    shown.emplace(shown.begin() + place, object, options.glimpse_seconds);
+  }
   total = gap();
-  for (const auto& object : story.objects) {
-    Event event = plan_event(object, options, rng);
+  for (const auto& [object, seconds] : shown) {
+    Event event = plan_event(object, seconds, options, rng);
     event.begin = total;
-    event.frames = options.stills ? 1
-                                  : std::max<int64_t>(
-                                        1, frames_of(options.event_seconds, 1.0 / 6, options, rng));
     total += event.frames + gap();
     events.push_back(event);
   }

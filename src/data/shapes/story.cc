@@ -37,13 +37,17 @@ std::vector<int64_t> group_sizes(int64_t videos, int64_t orders, int64_t least) 
   return sizes;
 }
 
+Object draw_object(const ShapesOptions& options, Rng& rng) {
+  const auto colour = static_cast<int64_t>(rng.below(static_cast<uint64_t>(options.colours)));
+  return {colour, static_cast<int64_t>(rng.below(static_cast<uint64_t>(options.shapes)))};
+}
+
 Objects draw_set(const ShapesOptions& options, Rng& rng) {
   const auto spread = static_cast<uint64_t>(options.max_events - options.min_events + 1);
   const int64_t events = options.min_events + static_cast<int64_t>(rng.below(spread));
   std::set<Object> chosen;
   while (static_cast<int64_t>(chosen.size()) < events) {
-    chosen.insert({static_cast<int64_t>(rng.below(static_cast<uint64_t>(options.colours))),
-                   static_cast<int64_t>(rng.below(static_cast<uint64_t>(options.shapes)))});
+    chosen.insert(draw_object(options, rng));
   }
   return {chosen.begin(), chosen.end()};
 }
@@ -57,6 +61,15 @@ std::vector<Objects> draw_orders(Objects objects, int64_t count, Rng& rng) {
   rng.shuffle(orders);
   orders.resize(std::min(orders.size(), static_cast<size_t>(count)));
   return orders;
+}
+
+// Objects that no caption of the story tells, each once.
+void add_glimpses(Story& story, const ShapesOptions& options, Rng rng) {
+  std::set<Object> seen(story.objects.begin(), story.objects.end());
+  while (std::ssize(story.glimpses) < options.glimpses) {
+    const Object object = draw_object(options, rng);
+    if (seen.insert(object).second) story.glimpses.push_back(object);
+  }
 }
 
 std::vector<Story> tell_stills(const ShapesOptions& options) {
@@ -83,10 +96,11 @@ void ShapesOptions::check(const std::string& path) const {
   if (width % 2 != 0 || height % 2 != 0) fail("width and height must be even");
   if (stills) return;
   if (min_events > max_events) fail("min_events is above max_events");
-  if (max_events > colours * shapes)
-    fail("there are fewer objects (colours x shapes) than max_events");
-  if (test == 1) fail("test: a single test video has no twin in another order; ask for 2 or none");
-  const auto sizes = group_sizes(test, orders, 2);
+  if (max_events + glimpses > colours * shapes)
+    fail("there are fewer objects (colours x shapes) than max_events and glimpses");
+  if (test == 1 && orders > 1)
+    fail("test: a single test video has no twin in another order; ask for 2 or none");
+  const auto sizes = group_sizes(test, orders, std::min<int64_t>(orders, 2));
   if (test > 0 && orders_of(min_events) < sizes.front()) {
     fail(fmt::format("orders: {} shapes have only {} orders, and a group of {} is asked for",
                      min_events, orders_of(min_events), sizes.front()));
@@ -107,7 +121,8 @@ std::vector<Story> tell_stories(const ShapesOptions& options) {
   Rng rng(derive(static_cast<uint64_t>(options.seed), "stories"));
   std::set<Objects> test_sets;
   std::vector<Story> train, test;
-  for (const int64_t size : group_sizes(options.test, options.orders, 2)) {
+  const int64_t least = std::min<int64_t>(options.orders, 2);
+  for (const int64_t size : group_sizes(options.test, options.orders, least)) {
     Objects set = draw_set(options, rng);
     while (!test_sets.insert(set).second) set = draw_set(options, rng);
     for (auto& order : draw_orders(set, size, rng)) test.push_back({std::move(order), true});
@@ -121,6 +136,10 @@ std::vector<Story> tell_stories(const ShapesOptions& options) {
     }
   }
   train.insert(train.end(), test.begin(), test.end());
+  const auto seed = static_cast<uint64_t>(options.seed);
+  for (size_t i = 0; i < train.size(); ++i) {
+    add_glimpses(train[i], options, Rng(derive(seed, "glimpses", i)));
+  }
   return train;
 }
 

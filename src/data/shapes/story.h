@@ -14,10 +14,11 @@ struct Object {
   auto operator<=>(const Object&) const = default;
 };
 
-// The objects of a video in the order they appear.
+// The objects of a video in the order they appear, and those seen in passing.
 struct Story {
   std::vector<Object> objects;
   bool test = false;
+  std::vector<Object> glimpses = {};
 };
 
 // The training videos' stories, then the test videos'.

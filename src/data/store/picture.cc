@@ -1,7 +1,10 @@
 #include "store/picture.h"
 
-#include <opencv2/imgcodecs.hpp>
-#include <opencv2/imgproc.hpp>
+#include "store/codecs.h"
+
+#include "vtr/data/picture.h"
+
+#include <opencv2/core.hpp>
 
 #include <cstring>
 
@@ -17,7 +20,23 @@ std::vector<cv::Mat> as_mats(uint8_t* planes, int64_t height, int64_t width) {
   return mats;
 }
 
+cv::Mat interleaved(const uint8_t* planes, int64_t height, int64_t width) {
+  cv::Mat picture;
+  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
+  return picture;
+}
+
 }  // namespace
+
+std::string to_jpeg(const uint8_t* planes, int64_t height, int64_t width, int64_t quality) {
+  const auto bytes = encode_jpeg(interleaved(planes, height, width).data, height, width, quality);
+  return {bytes.begin(), bytes.end()};
+}
+
+std::string to_png(const uint8_t* planes, int64_t height, int64_t width) {
+  const auto bytes = encode_png(interleaved(planes, height, width).data, height, width);
+  return {bytes.begin(), bytes.end()};
+}
 
 void append_frame(const uint8_t* planes, int64_t height, int64_t width, const StoreSpec& spec,
                   std::vector<uint8_t>& bytes) {
@@ -25,15 +44,12 @@ void append_frame(const uint8_t* planes, int64_t height, int64_t width, const St
     bytes.insert(bytes.end(), planes, planes + 3 * height * width);
     return;
   }
-  cv::Mat picture;
-  cv::merge(as_mats(const_cast<uint8_t*>(planes), height, width), picture);
   if (spec.format == "raw") {
+    const cv::Mat picture = interleaved(planes, height, width);
     bytes.insert(bytes.end(), picture.datastart, picture.dataend);
     return;
   }
-  cv::cvtColor(picture, picture, cv::COLOR_RGB2BGR);
-  std::vector<uint8_t> jpeg;
-  cv::imencode(".jpg", picture, jpeg, {cv::IMWRITE_JPEG_QUALITY, static_cast<int>(spec.quality)});
+  const std::string jpeg = to_jpeg(planes, height, width, spec.quality);
   bytes.insert(bytes.end(), jpeg.begin(), jpeg.end());
 }
 
@@ -48,15 +64,13 @@ bool FrameUnpacker::operator()(const uint8_t* bytes, int64_t size, uint8_t* out)
     std::memcpy(out, bytes, static_cast<size_t>(size));
     return true;
   }
+  const auto rows = static_cast<int>(height_), columns = static_cast<int>(width_);
   cv::Mat picture;
   if (spec_.format == "raw") {
-    picture = cv::Mat(static_cast<int>(height_), static_cast<int>(width_), CV_8UC3,
-                      const_cast<uint8_t*>(bytes));
+    picture = cv::Mat(rows, columns, CV_8UC3, const_cast<uint8_t*>(bytes));
   } else {
-    const cv::Mat jpeg(1, static_cast<int>(size), CV_8UC1, const_cast<uint8_t*>(bytes));
-    picture = cv::imdecode(jpeg, cv::IMREAD_COLOR | cv::IMREAD_IGNORE_ORIENTATION);
-    if (picture.rows != height_ || picture.cols != width_) return false;
-    cv::cvtColor(picture, picture, cv::COLOR_BGR2RGB);
+    picture.create(rows, columns, CV_8UC3);
+    if (!decode_jpeg(bytes, size, height_, width_, picture.data)) return false;
   }
   if (transform_) {
     (*transform_)(picture.data, picture.step, out);

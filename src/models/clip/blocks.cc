@@ -1,5 +1,7 @@
 #include "clip/blocks.h"
 
+#include "vtr/models/matmul.h"
+
 #include <torch/nn/init.h>
 #include <torch/nn/modules/container/modulelist.h>
 #include <torch/nn/modules/normalization.h>
@@ -19,12 +21,12 @@ Tensor add_into(Tensor y, const Tensor& x) {
 }
 
 // The fused kernel for CPUs is five times slower than plain products (50 tokens, forward and
-// backward, AMX) where oneDNN multiplies for it: below full float32 precision, and in the gradient
-// of half precision.
+// backward, AMX) where oneDNN multiplies for it: in float32 by choice (matmul.h), and in the
+// gradient of half precision.
 bool fused_is_slow(const Tensor& q) {
   if (!q.is_cpu()) return false;
   if (q.scalar_type() != at::kFloat) return q.requires_grad();
-  return at::globalContext().float32MatmulPrecision() != at::Float32MatmulPrecision::HIGHEST;
+  return onednn_multiplies();
 }
 
 }  // namespace

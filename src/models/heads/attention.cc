@@ -67,12 +67,11 @@ Tensor AttentionHead::placed_frames(const VideoFeatures& features) {
   return p.defined() ? f + p : f;
 }
 
-Tensor AttentionHead::relevance(const Tensor& q, const Tensor& k, const VideoState& video) const {
-  const int64_t m = k.size(0), t = k.size(1);
-  Tensor r = q.matmul(k.flatten(0, 1).t()).view({-1, m, t}) *
-             (head_scale() / static_cast<double>(options_.heads));
+Tensor AttentionHead::relevance(const Tensor& q, const Tensor& k, const VideoState& video,
+                                int64_t topk) const {
+  Tensor r = frame_products(q, k) * (head_scale() / static_cast<double>(options_.heads));
   if (video.has("from_text")) r = r + video["from_text"].mean(1);
-  return select_topk(r, video["mask"], options_.topk);
+  return select_topk(r, video["mask"], topk);
 }
 
 Tensor AttentionHead::tail(const Tensor& pooled, const Tensor& text) {

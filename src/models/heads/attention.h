@@ -54,8 +54,13 @@ class AttentionHead : public Head {
   Tensor positions(const VideoFeatures& features) const;
   Tensor placed_frames(const VideoFeatures& features);  // f_i = LN1(x_i) + p_i  [M, T, D]
   // r [N, M, T] from the texts' q [N, D], the frames' k [M, T, D] and the videos' state, -inf where
-  // not kept.
-  Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video) const;
+  // not among the `topk` kept.
+  Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video, int64_t topk) const;
+  // Training without dropout, on texts enough to pay for the images of the videos' vectors: `score`
+  // then factors (factored/pairs.h).
+  bool trains_factored(int64_t texts) const {
+    return is_training() && options_.dropout == 0 && texts >= 2 * context_.frames;
+  }
   // pooled [M, N, D] -> sim [N, M] = n(t) . n(LN3(z + Dropout(W z + b))), z = LN2(pooled)
   Tensor tail(const Tensor& pooled, const Tensor& text);
 

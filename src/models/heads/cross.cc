@@ -1,5 +1,6 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
+#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -33,24 +34,45 @@ class Cross : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor keys = video.has("k") ? video["k"] : attention_->k(video["f"]);
-    const Tensor left = relevance(text["q"], keys, video).isinf();      // [N, M, T]
-    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);     // [1, H, N, d]
-    const Tensor k = split(keys).permute({0, 2, 3, 1});                 // [M, H, d, T]
+    const Tensor a = attention(text, video);                            // [M, H, N, T]
     const Tensor v = split(attention_->v(video["f"])).transpose(1, 2);  // [M, H, T, d]
-    Tensor logits = q.matmul(k) * head_scale();                         // [M, H, N, T]
-    if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);
-    const Tensor a = logits
-                         .masked_fill(left.transpose(0, 1).unsqueeze(1),
-                                      -std::numeric_limits<double>::infinity())
-                         .softmax(-1);
+    if (trains_factored(text.size())) {
+      const PairTail tail(parts());
+      const Tensor bias = tail.images(attention_->out->bias) / static_cast<double>(options_.heads);
+      return tail.score(
+          {a.transpose(1, 2).flatten(2), tail.head_images(v).flatten(1, 2) + bias, {}, {}},
+          text["text"]);
+    }
     return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
+  }
+
+  Explanation explain(const TextState& text, const VideoState& video) override {
+    return {relevance(text["q"], keys(video), video, /*topk=*/0),
+            attention(text, video).mean(1).transpose(0, 1)};
   }
 
   std::unique_ptr<Factored> factored() override { return factor_cross(parts()); }
 
   int64_t pair_bytes() const override {
     return (6 * context_.width + 4 * options_.heads * context_.frames) * int64_t{sizeof(float)};
+  }
+
+ private:
+  Tensor keys(const VideoState& video) {  // [M, T, D]
+    return video.has("k") ? video["k"] : attention_->k(video["f"]);
+  }
+
+  // a [M, H, N, T], zero where a frame is not kept
+  Tensor attention(const TextState& text, const VideoState& video) {
+    const Tensor all = keys(video);
+    const Tensor left = relevance(text["q"], all, video, options_.topk).isinf();  // [N, M, T]
+    const Tensor q = split(text["q"]).transpose(0, 1).unsqueeze(0);               // [1, H, N, d]
+    const Tensor k = split(all).permute({0, 2, 3, 1});                            // [M, H, d, T]
+    Tensor logits = q.matmul(k) * head_scale();                                   // [M, H, N, T]
+    if (video.has("from_text")) logits = logits + video["from_text"].unsqueeze(2);
+    return logits
+        .masked_fill(left.transpose(0, 1).unsqueeze(1), -std::numeric_limits<double>::infinity())
+        .softmax(-1);
   }
 };
 

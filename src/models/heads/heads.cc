@@ -90,6 +90,10 @@ Tensor unit(const Tensor& x) {
   return torch::nn::functional::normalize(x, torch::nn::functional::NormalizeFuncOptions().dim(-1));
 }
 
+Tensor frame_products(const Tensor& texts, const Tensor& frames) {
+  return texts.matmul(frames.flatten(0, 1).t()).view({-1, frames.size(0), frames.size(1)});
+}
+
 void check_topk(int64_t topk, const HeadContext& context) {
   VTR_CHECK(topk <= context.frames,
             "model.head.topk: {} is more than the {} frames of a video "

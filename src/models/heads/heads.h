@@ -25,6 +25,9 @@ HeadEntry ts2_head();
 // x / |x| over the last dimension; zero stays zero.
 Tensor unit(const Tensor& x);
 
+// The inner products of texts [N, D] with the frames [M, T, D] of videos: [N, M, T].
+Tensor frame_products(const Tensor& texts, const Tensor& frames);
+
 // Throws Error when K is larger than a video can have frames. K = 0: all frames.
 void check_topk(int64_t topk, const HeadContext& context);
 

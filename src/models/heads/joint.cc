@@ -1,5 +1,6 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
+#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -64,18 +65,34 @@ class Joint final : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor w =
-        relevance(text["q"], video["k"], video).softmax(-1).transpose(0, 1);  // [M, N, T]
-    const Tensor ks = text["k"].permute({1, 2, 0});                           // [H, d, N]
-    const Tensor vs = text["v"].transpose(0, 1);                              // [H, N, d]
-    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();     // [M, H, T, N]
+    const Tensor w = weights(text, video).transpose(0, 1);                 // [M, N, T]
+    const Tensor ks = text["k"].permute({1, 2, 0});                        // [H, d, N]
+    const Tensor vs = text["v"].transpose(0, 1);                           // [H, N, d]
+    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();  // [M, H, T, N]
     if (video.has("bias")) logits = logits + video["bias"].select(3, 0).unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
     const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]
+    if (trains_factored(text.size())) return factored_score(w, taken, text, video);
     const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +
                          taken.sum(-1, /*keepdim=*/true) * vs;  // [M, H, N, d]
     return tail(w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2)),
                 text["text"]);
+  }
+
+  Tensor factored_score(const Tensor& w, const Tensor& taken, const TextState& text,
+                        const VideoState& video) {
+    const PairTail tail(parts());
+    const Tensor of_frames = tail.images(video["f"] + attention_->out->bias);    // [M, T, 2 D]
+    const Tensor attended = tail.head_images(video["o"]).flatten(1, 2);          // [M, H T, 2 D]
+    const Tensor left = (w.unsqueeze(1) - taken).transpose(1, 2).flatten(2);     // [M, N, H T]
+    const Tensor of_text = tail.head_images(text["v"].unsqueeze(2)).squeeze(2);  // [N, H, 2 D]
+    return tail.score({torch::cat({w, left}, 2), torch::cat({of_frames, attended}, 1),
+                       taken.sum(-1).permute({2, 0, 1}), of_text},
+                      text["text"]);
+  }
+
+  Explanation explain(const TextState& text, const VideoState& video) override {
+    return {relevance(text["q"], video["k"], video, /*topk=*/0), weights(text, video)};
   }
 
   int64_t pair_bytes() const override {
@@ -102,14 +119,19 @@ class Joint final : public AttentionHead {
                                 -std::numeric_limits<double>::infinity());
     const Tensor mixed = logits.softmax(-1).matmul(v).transpose(2, 3).flatten(3);  // [M, N, T, D]
     const Tensor h = video["f"].unsqueeze(1) + attention_->out(mixed);
-    const Tensor w =
-        relevance(text["q"], video["k"], video).softmax(-1).transpose(0, 1);  // [M, N, T]
+    const Tensor w = weights(text, video).transpose(0, 1);  // [M, N, T]
     return tail(w.unsqueeze(2).matmul(h).squeeze(2), text["text"]);
   }
 
   int64_t naive_bytes() const override {
     return (6 * context_.width + 3 * options_.heads) * (context_.frames + 1) *
            int64_t{sizeof(float)};
+  }
+
+ private:
+  // w [N, M, T]
+  Tensor weights(const TextState& text, const VideoState& video) const {
+    return relevance(text["q"], video["k"], video, options_.topk).softmax(-1);
   }
 };
 

@@ -24,14 +24,18 @@ class WeightedFrames : public Head {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor& frames = video["frames"];
-    const int64_t m = frames.size(0), t = frames.size(1);
-    const Tensor relevance = text["text"].matmul(frames.flatten(0, 1).t()).view({-1, m, t});
-    const Tensor w = weights(relevance, video["mask"]);
-    const Tensor dot = (w * relevance).sum(-1);
+    const Tensor r = frame_products(text["text"], video["frames"]);
+    const Tensor w = weights(r, video["mask"]);
+    const Tensor dot = (w * r).sum(-1);
     const Tensor by_video = w.transpose(0, 1);  // [M, N, T]
     const Tensor square = (by_video.matmul(video["gram"]) * by_video).sum(-1).t();
     return dot * (square + 1e-12).rsqrt();
+  }
+
+  Explanation explain(const TextState& text, const VideoState& video) override {
+    const Tensor r = frame_products(text["text"], video["frames"]);
+    const Tensor w = weights(r, video["mask"]);
+    return {select_topk(r, video["mask"], /*topk=*/0), w / w.sum(-1, /*keepdim=*/true)};
   }
 
   int64_t pair_bytes() const override { return 6 * context_.frames * int64_t{sizeof(float)}; }

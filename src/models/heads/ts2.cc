@@ -65,12 +65,13 @@ class Ts2 final : public Head {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor& frames = video["frames"];
-    const Tensor& mask = video["mask"];
-    const Tensor s = text["text"]
-                         .matmul(frames.flatten(0, 1).t())
-                         .view({-1, frames.size(0), frames.size(1)});  // [N, M, T]
-    return (softmax_kept(unit(s * mask), kSharpness, mask.logical_not(), -1) * s).sum(-1);
+    const Tensor s = frame_products(text["text"], video["frames"]);  // [N, M, T]
+    return (weights(s, video["mask"]) * s).sum(-1);
+  }
+
+  Explanation explain(const TextState& text, const VideoState& video) override {
+    const Tensor s = frame_products(text["text"], video["frames"]);  // [N, M, T]
+    return {select_topk(s, video["mask"], /*topk=*/0), weights(s, video["mask"])};
   }
 
   int64_t pair_bytes() const override { return 6 * context_.frames * int64_t{sizeof(float)}; }
@@ -85,6 +86,10 @@ class Ts2 final : public Head {
   }
 
  private:
+  static Tensor weights(const Tensor& s, const Tensor& mask) {  // a [N, M, T]
+    return softmax_kept(unit(s * mask), kSharpness, mask.logical_not(), -1);
+  }
+
   int64_t per_frame() const { return 1 + options_.tokens; }
 
   // A frame's for all its tokens; the authors tile the frames' mask instead: [M, T] -> [M, (1+K)

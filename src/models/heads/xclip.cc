@@ -80,10 +80,8 @@ class XClip final : public Head {
     const Tensor no_word = text["mask"].logical_not().unsqueeze(-1);  // [N, L, 1]
     const Tensor no_frame = video["mask"].logical_not();              // [M, T]
     const Tensor& frames = video["frames"];
-    const Tensor words_video = text["words"].matmul(video["video"].t());  // [N, L, M]
-    const Tensor text_frames = text["sentence"]
-                                   .matmul(frames.flatten(0, 1).t())
-                                   .view({-1, frames.size(0), frames.size(1)});
+    const Tensor words_video = text["words"].matmul(video["video"].t());      // [N, L, M]
+    const Tensor text_frames = frame_products(text["sentence"], frames);      // [N, M, T]
     const Tensor e = interactions(text["to_frames"], frames);                 // [N, L, M, T]
     const Tensor by_frame = over_words(e, word_mat_, no_word.unsqueeze(-1));  // [N, M, T]
     const Tensor by_word = over_frames(e, frame_mat_, no_frame);              // [N, L, M]

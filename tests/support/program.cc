@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <sstream>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,7 +21,11 @@
 namespace vtr::test {
 namespace {
 
-using Environment = std::vector<std::pair<std::string, std::string>>;
+// Elsewhere than where it was built, on a machine that the tests were carried to.
+const char* program() {
+  const char* given = std::getenv("VTR_PROGRAM");
+  return given != nullptr ? given : VTR_PROGRAM;
+}
 
 class Process {
  public:
@@ -66,10 +71,10 @@ class Process {
       const rlimit limit{file_limit, file_limit};
       ::setrlimit(RLIMIT_FSIZE, &limit);
     }
-    std::vector<char*> argv = {const_cast<char*>(VTR_PROGRAM)};
+    std::vector<char*> argv = {const_cast<char*>(program())};
     for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);
-    ::execv(VTR_PROGRAM, argv.data());
+    ::execv(argv[0], argv.data());
     ::_exit(127);
   }
 
@@ -110,26 +115,45 @@ Outcome signal_program(const std::vector<std::string>& arguments, const fs::path
   return process.wait();
 }
 
+Environment by_hand(int64_t rank, int64_t ranks, int64_t port) {
+  return {{"RANK", std::to_string(rank)},
+          {"WORLD_SIZE", std::to_string(ranks)},
+          {"MASTER_ADDR", "127.0.0.1"},
+          {"MASTER_PORT", std::to_string(port)}};
+}
+
+Environment by_srun(int64_t rank, int64_t ranks, int64_t port) {
+  return {{"SLURM_STEP_ID", "0"},
+          {"SLURM_PROCID", std::to_string(rank)},
+          {"SLURM_LOCALID", std::to_string(rank)},
+          {"SLURM_NTASKS", std::to_string(ranks)},
+          {"SLURM_STEP_TASKS_PER_NODE", std::to_string(ranks)},
+          {"SLURM_JOB_NODELIST", "localhost"},
+          {"SLURM_JOB_ID", "7"},
+          {"MASTER_PORT", std::to_string(port)}};
+}
+
 std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
-                               const std::optional<Strike>& strike) {
-  const std::string port = std::to_string(free_port());
+                               const std::optional<Strike>& strike, Launcher variables) {
+  const int64_t port = free_port();
   std::vector<std::unique_ptr<Process>> processes;
   for (int64_t rank = 0; rank < ranks; ++rank) {
-    const Environment environment = {{"RANK", std::to_string(rank)},
-                                     {"WORLD_SIZE", std::to_string(ranks)},
-                                     {"MASTER_ADDR", "127.0.0.1"},
-                                     {"MASTER_PORT", port}};
-    processes.push_back(std::make_unique<Process>(arguments, 0, environment));
+    processes.push_back(std::make_unique<Process>(arguments, 0, variables(rank, ranks, port)));
   }
+  auto start = std::chrono::steady_clock::now();
   if (strike) {
     Process& victim = *processes[static_cast<size_t>(strike->victim)];
     wait_for_lines(victim, strike->file, strike->lines);
     victim.send(strike->signal);
+    start = std::chrono::steady_clock::now();
   }
   std::vector<Outcome> outcomes(processes.size());
   for (size_t i = 0; i < processes.size(); ++i) {
     const bool last = strike && static_cast<int64_t>(i) == strike->victim;
-    if (!last) outcomes[i] = processes[i]->wait();
+    if (last) continue;
+    outcomes[i] = processes[i]->wait();
+    outcomes[i].seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
   if (strike) {
     Process& victim = *processes[static_cast<size_t>(strike->victim)];

@@ -1,0 +1,81 @@
+// What an evaluation found, query by query, in memory and on disk.
+//
+//   const Results found = rank_both({result.sim, result.sim.t()}, result.target, options);
+//   write_results("runs/a/eval/1k-A", {protocol, found, ...});
+//   const StoredResults back = read_results("runs/a/eval/1k-A");
+//
+// A folder holds metrics.json (rows as `vtr eval --json` has them, with the protocol),
+// ranks.safetensors (t2v_rank [N], v2t_rank [M] float64; t2v_top, v2t_top [., 10] int64, videos by
+// their place, best first; t2v_top_score, v2t_top_score float32; sim [N, M] where it was asked for)
+// and queries.csv, and is whole or absent.
+#pragma once
+
+#include "vtr/core/files.h"
+#include "vtr/eval/bootstrap.h"
+#include "vtr/eval/evaluator.h"
+#include "vtr/report/run.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace vtr::eval {
+
+// One direction.
+struct Found {
+  Metrics metrics;
+  std::optional<Interval> interval;  // none: eval.resamples is 0
+  Ranks ranks;
+  Tensor top, top_score;  // [Q, 10 or all] int64 and float32: videos, the best one first
+};
+
+struct Results {
+  Found t2v, v2t;
+};
+
+// What is found by scores [N texts, M videos] and [M, N]; they are each other's transpose unless a
+// post-processing made them. From a video, a video stands for its best caption.
+Results rank_both(const Tensor& t2v, const Tensor& v2t, const std::vector<int64_t>& target,
+                  const EvalOptions& options);
+
+// What two results must share to be compared.
+struct Protocol {
+  std::string dataset, split;  // "msrvtt", "1k-A"
+  std::string ties, rerank;    // "average"; "none", "dsl beta=100"
+  std::string queries{};       // SHA-256 of the ids, parts and captions that were evaluated
+};
+constexpr std::array<std::pair<const char*, std::string Protocol::*>, 5> kProtocol = {
+    {{"dataset", &Protocol::dataset},
+     {"split", &Protocol::split},
+     {"ties", &Protocol::ties},
+     {"rerank", &Protocol::rerank},
+     {"queries", &Protocol::queries}}};
+
+// The name of a post-processing with its options: "dsl beta=100".
+std::string describe(const config::Choice& rerank);
+
+struct ResultsToWrite {
+  const Protocol& protocol;
+  const Results& results;
+  const data::Manifest& readable;
+  const std::vector<report::Record>& rows;
+  Tensor sim{};  // written too when it is defined
+};
+
+// Replaces results that are there. Throws Error for a folder of anything else.
+void write_results(const fs::path& folder, const ResultsToWrite& what);
+
+struct StoredResults {
+  fs::path folder;
+  Protocol protocol;
+  std::vector<double> t2v_rank, v2t_rank;
+  std::vector<std::string> texts, videos;  // captions; ids
+};
+
+// Throws Error for a folder without results, and says which command makes them.
+StoredResults read_results(const fs::path& folder);
+
+// Where a split's results lie: RUN/eval/<split>, with "+<rerank>" behind it.
+std::string results_name(const std::string& split, const std::string& rerank);
+
+}  // namespace vtr::eval

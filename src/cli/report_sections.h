@@ -1,0 +1,34 @@
+// The parts of a run's page.
+#pragma once
+
+#include "experiment.h"
+
+#include "vtr/eval/closeup.h"
+#include "vtr/report/html.h"
+
+#include <string>
+#include <vector>
+
+namespace vtr::cli {
+
+// A figure for people: one digit after the point, "-" for what is not there.
+std::string figure(double value);
+
+// The metrics, both ways, beside the published rows of the protocol, if there are any.
+report::Section result_section(const Experiment& experiment, const eval::Evaluation& result);
+// Curves of a run's metrics.jsonl and validation.jsonl.
+report::Section training_section(const fs::path& run);
+// Histograms of the ranks, and the scores as a picture.
+report::Section ranks_section(const eval::Evaluation& result);
+// Of some queries: the frames of their own video and of the best other one.
+report::Section stories_section(const std::string& id, const std::string& title,
+                                const eval::Evaluation& result,
+                                const std::vector<eval::Answer>& answers,
+                                const eval::Closeup& seen);
+std::vector<eval::Pair> pairs_of(const std::vector<std::vector<eval::Answer>>& answers);
+// What beat the wrong answers, a row each.
+report::Section confusion_section(const eval::Evaluation& result,
+                                  const std::vector<eval::Answer>& answers);
+report::Section configuration_section(const Experiment& experiment, const fs::path& run);
+
+}  // namespace vtr::cli

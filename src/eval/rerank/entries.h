@@ -1,0 +1,19 @@
+// The entries of the table of post-processings.
+#pragma once
+
+#include "vtr/eval/rerank.h"
+
+namespace vtr::eval {
+
+RerankEntry dsl_rerank();
+RerankEntry qb_norm_rerank();
+RerankEntry sinkhorn_rerank();
+RerankEntry hungarian_rerank();
+
+template <class Options>
+RerankEntry rerank_entry(std::string name, std::string summary, bool reads_bank,
+                         Tensor (*apply)(const config::Node&, const RerankInput&)) {
+  return {std::move(name), std::move(summary), reads_bank, config::schema<Options>(), apply};
+}
+
+}  // namespace vtr::eval

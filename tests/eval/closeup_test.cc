@@ -1,0 +1,152 @@
+#include "vtr/eval/closeup.h"
+
+#include "support/fake_tokenizer.h"
+#include "support/temp_dir.h"
+#include "support/tiny_clip.h"
+#include "support/tiny_video.h"
+
+#include "vtr/core/log.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+namespace vtr::eval {
+namespace {
+
+// Four texts of three videos: right by 0.4, right by 0.1, third, second.
+Evaluation four_texts() {
+  Evaluation result;
+  result.sim = torch::tensor(
+      {{0.9F, 0.5F, 0.1F}, {0.6F, 0.5F, 0.4F}, {0.3F, 0.2F, 0.1F}, {0.4F, 0.8F, 0.7F}});
+  result.target = {0, 0, 2, 2};
+  result.t2v_ranks = {1, 1, 3, 2};
+  return result;
+}
+
+std::vector<int64_t> texts_of(const std::vector<Answer>& answers) {
+  std::vector<int64_t> texts;
+  for (const auto& answer : answers) texts.push_back(answer.text);
+  return texts;
+}
+
+TEST(Closeup, TheRivalIsTheBestOfTheOtherVideos) {
+  const auto all = answers(four_texts());
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].rival, 1);
+  EXPECT_FLOAT_EQ(all[0].margin(), 0.4F);
+  EXPECT_FALSE(all[1].wrong());
+  EXPECT_EQ(all[2].rival, 0);
+  EXPECT_FLOAT_EQ(all[3].margin(), -0.1F);
+}
+
+TEST(Closeup, BestByMarginAndWorstByRank) {
+  const auto all = answers(four_texts());
+  EXPECT_EQ(texts_of(best(all, 5)), (std::vector<int64_t>{0, 1}));
+  EXPECT_EQ(texts_of(best(all, 1)), (std::vector<int64_t>{0}));
+  EXPECT_EQ(texts_of(worst(all, 5)), (std::vector<int64_t>{2, 3}));
+}
+
+TEST(Closeup, AVideoAloneIsItsOwnRival) {
+  Evaluation result;
+  result.sim = torch::tensor({{0.5F}});
+  result.target = {0};
+  result.t2v_ranks = {1};
+  const auto all = answers(result);
+  EXPECT_EQ(all[0].rival, 0);
+  EXPECT_EQ(all[0].margin(), 0);
+}
+
+TEST(Closeup, AHeatMapKeepsTheLargestOfWhatFallsTogether) {
+  const Tensor sim = torch::eye(100).repeat_interleave(3, 0) * 2 - 1;  // three texts a video
+  const Tensor map = heat_map(sim, 25);
+  EXPECT_EQ(map.sizes(), (std::vector<int64_t>{25, 25}));
+  EXPECT_TRUE(torch::equal(map, torch::eye(25)));
+  EXPECT_EQ(heat_map(torch::rand({5, 7}), 25).sizes(), (std::vector<int64_t>{5, 7}));
+  EXPECT_TRUE(heat_map(torch::ones({5, 7}), 25).isfinite().all().item<bool>());
+}
+
+class Look : public testing::Test {
+ protected:
+  Look() {
+    log::set_level("error");
+    for (int v = 0; v < 5; ++v) {
+      const auto path = dir / fmt::format("{}.mp4", v);
+      test::write_tiny_video(path, {.frames = 6, .first = 20 + 30 * v});
+      manifest.videos.push_back({std::to_string(v), path, {fmt::format("this is {}", v)}});
+    }
+  }
+  void make(const std::string& head) {
+    torch::manual_seed(1);
+    auto options = test::tiny_clip_options();
+    options["vocab"] = 300;
+    encoder = {"clip", models::encoders().find("clip").schema.resolve(options, "")};
+    model = std::make_shared<models::Retriever>(
+        models::encoders().find("clip").make(encoder.options, ""),
+        models::make_head({head, {}}, {.width = 24, .frames = 4, .words = 12}),
+        models::PixelNorm{{0.5, 0.5, 0.5}, {0.5, 0.5, 0.5}});
+  }
+  Encoding encoding() const {
+    data::LoaderSettings loader;
+    loader.data.workers = 1;
+    loader.video.frames = 4;
+    loader.resolution = 32;
+    loader.max_words = 12;
+    return {.model = *model,
+            .tokenizer = tokenizer,
+            .loader = loader,
+            .encoder_choice = encoder,
+            .tokenizer_choice = {"fake", config::Node(YAML::NodeType::Map)}};
+  }
+  test::TempDir dir;
+  test::FakeTokenizer tokenizer;
+  data::Manifest manifest{"five", {}};
+  config::Choice encoder{"clip", {}};
+  std::shared_ptr<models::Retriever> model;
+};
+
+// The weights of a pair are those of the whole split scored at once, whichever features are read.
+TEST_F(Look, WeighsTheFramesAsScoringDoes) {
+  make("joint");
+  const auto how = encoding();
+  const auto features = encode_split(how, manifest, /*texts=*/true);
+  const torch::NoGradGuard no_grad;
+  const Tensor every = torch::arange(5);
+  const auto whole = model->head().explain(model->head().text(features.texts(every, true)),
+                                           model->head().video(features.videos(every)));
+  const std::vector<Pair> pairs = {{3, 1}, {0, 4}, {3, 4}};
+  for (const Features* kept : {static_cast<const Features*>(nullptr), &features}) {
+    const auto seen = look(how, manifest, kept, pairs);
+    EXPECT_EQ(seen.videos.size(), 2U);
+    ASSERT_EQ(seen.pairs.size(), 3U);
+    for (const auto& [pair, explained] : seen.pairs) {
+      EXPECT_TRUE(
+          torch::allclose(explained.weights, whole.weights[pair.text][pair.video], 1e-4, 1e-5));
+      EXPECT_TRUE(
+          torch::allclose(explained.relevance, whole.relevance[pair.text][pair.video], 1e-4, 1e-5));
+    }
+    EXPECT_EQ(seen.videos.at(4).pixels.sizes(), (std::vector<int64_t>{4, 3, 32, 32}));
+    EXPECT_FALSE(torch::equal(seen.videos.at(4).pixels, seen.videos.at(1).pixels));
+  }
+}
+
+TEST_F(Look, AHeadWithoutFrameWeightsHasFramesOnly) {
+  make("mean_pool");
+  const auto seen = look(encoding(), manifest, nullptr, {{0, 1}});
+  EXPECT_EQ(seen.videos.size(), 1U);
+  EXPECT_TRUE(seen.pairs.empty());
+}
+
+TEST_F(Look, AVideoThatIsGoneIsLeftOut) {
+  make("joint");
+  const auto features = encode_split(encoding(), manifest, /*texts=*/true);
+  for (const int gone : {0, 3}) fs::remove(manifest.videos[static_cast<size_t>(gone)].path);
+  const auto seen = look(encoding(), manifest, &features, {{0, 0}, {1, 1}, {2, 3}, {3, 4}});
+  ASSERT_EQ(seen.videos.size(), 2U);
+  EXPECT_TRUE(seen.videos.contains(1) && seen.videos.contains(4));
+  EXPECT_EQ(seen.pairs.size(), 2U);
+  const auto whole = look(encoding(), manifest, &features, {{3, 4}});
+  EXPECT_TRUE(torch::equal(seen.videos.at(4).pixels, whole.videos.at(4).pixels));
+}
+
+}  // namespace
+}  // namespace vtr::eval
