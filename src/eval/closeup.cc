@@ -1,6 +1,5 @@
 #include "vtr/eval/closeup.h"
 
-
 #include <torch/types.h>
 
 #include <algorithm>
