@@ -49,9 +49,11 @@ endif()
 add_library(LibTorch::c10 SHARED IMPORTED)
 set_target_properties(LibTorch::c10 PROPERTIES IMPORTED_LOCATION ${VTR_TORCH}/lib/libc10.so)
 add_library(LibTorch::torch SHARED IMPORTED)
+# The wheel is built with NDEBUG, without which some of its classes have a member more.
 set_target_properties(LibTorch::torch PROPERTIES
   IMPORTED_LOCATION ${VTR_TORCH}/lib/libtorch_cpu.so
   INTERFACE_INCLUDE_DIRECTORIES "${VTR_TORCH}/include;${VTR_TORCH}/include/torch/csrc/api/include"
+  INTERFACE_COMPILE_DEFINITIONS NDEBUG
   INTERFACE_LINK_LIBRARIES "LibTorch::c10;Threads::Threads;${CMAKE_DL_LIBS}"
   INTERFACE_LINK_OPTIONS LINKER:--allow-shlib-undefined)
 file(GLOB VTR_NVIDIA_LIBS ${VTR_TORCH}/../nvidia/*/lib)

@@ -1,7 +1,5 @@
 #include "vtr/eval/closeup.h"
 
-#include "vtr/core/error.h"
-
 #include <torch/types.h>
 
 #include <algorithm>

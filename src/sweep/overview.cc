@@ -19,7 +19,7 @@ Result read_result(const Json& json) {
   result.cell.variant = json.at("cell");
   result.cell.seed = json.at("seed");
   result.error = json.value("error", "");
-  const Json metrics = json.value("metrics", Json::object());
+  const Json metrics = json.value("metrics", Json::object());  // items() keeps no temporary
   for (const auto& [split, directions] : metrics.items()) {
     for (const auto& [direction, values] : directions.items()) {
       result.figures.push_back({split, direction, values.get<std::map<std::string, double>>()});
