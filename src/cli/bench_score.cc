@@ -4,8 +4,8 @@
 #include "vtr/core/error.h"
 #include "vtr/report/run.h"
 
-#include <fmt/format.h>
 #include <ATen/Parallel.h>
+#include <fmt/format.h>
 #include <torch/types.h>
 
 #include <algorithm>

@@ -21,7 +21,7 @@ struct Subject {
   std::optional<fs::path> checkpoint{};
   fs::path run{};          // its folder; of a configuration: empty
   WeightsFlags weights{};  // of a configuration
-  bool chosen = true;    // its checkpoint is the run's own choice
+  bool chosen = true;      // its checkpoint is the run's own choice
 };
 
 // Of the runs or checkpoints, or, with none of them, of --config and its weights.

@@ -63,6 +63,7 @@ void wait(const Tensor& result) { result.sum().item(); }
 StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps) {
   dist::Group alone(dist::World{}, std::chrono::seconds(options.dist_timeout));
+  freeze(model, options.freeze);
   Step pass(model, options, alone);
   Optimizer optimizer(model, options);
   model.train();

@@ -1,4 +1,5 @@
-// Pictures as JPEG and PNG, by libjpeg-turbo and libpng themselves: OpenCV's codecs would bring a hundred libraries along.
+// Pictures as JPEG and PNG, by libjpeg-turbo and libpng themselves: OpenCV's codecs would bring a
+// hundred libraries along.
 #pragma once
 
 #include <cstdint>

@@ -4,8 +4,8 @@
 #include "vtr/core/error.h"
 #include "vtr/models/weights/copy.h"
 
-#include <torch/script.h>
 #include <torch/nn/module.h>
+#include <torch/script.h>
 #include <torch/types.h>
 
 #include <cmath>
