@@ -70,7 +70,6 @@ class Writer {
     models::Wanted wanted = encoding.model.head().wants();
     wanted.tokens |= options_.tokens;
     wanted.patches |= options_.patches;
-    wanted.padding |= wanted.tokens;  // as any head may want to read it
     const auto gives = encoding.model.encoders().info().gives;
     VTR_CHECK((!wanted.tokens || gives.tokens) && (!wanted.patches || gives.patches),
               "{}: these encoders give no features of every {}", manifest.name,

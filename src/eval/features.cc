@@ -79,14 +79,16 @@ std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifes
 void encode_texts(const Encoding& encoding, const std::vector<std::string>& captions,
                   const models::Wanted& wanted, const UseTexts& use) {
   const torch::NoGradGuard no_grad;
+  models::Wanted padded = wanted;
+  padded.padding |= wanted.tokens;  // the same bits for every head, those that read padding too
   report::Progress progress("encode", "texts", static_cast<int64_t>(captions.size()));
   for (size_t i = 0; i < captions.size(); i += kTextBatch) {
     const std::vector<std::string> some(
         captions.begin() + i, captions.begin() + std::min(captions.size(), i + kTextBatch));
     const auto batch = data::tokenize(encoding.tokenizer, some, encoding.loader.max_words,
-                                      wanted.tokens || encoding.loader.pad_words);
+                                      padded.tokens || encoding.loader.pad_words);
     use(models::encode_by_length(encoding.model, batch.ids, batch.mask, encoding.precision,
-                                 wanted));
+                                 padded));
     progress.advance(static_cast<int64_t>(some.size()));
   }
 }

@@ -100,7 +100,7 @@ TEST_F(Report, HtmlInCaptionsIsText) {
 
 TEST_F(Report, FramesOfVideosThatAreGoneAreNamed) {
   train("run", "train.seed=1");
-  expect_done({"encode", "--config", (dir / "run/config.yaml").string(), "--out", path("store")});
+  expect_done({"encode", "--run", path("run"), "--out", path("store")});
   for (const auto& entry : fs::recursive_directory_iterator(dir / "data")) {
     if (entry.path().extension() == ".mp4") fs::remove(entry.path());
   }
