@@ -66,7 +66,7 @@ TEST_F(Bench, StepSaysWhatItsPartsTake) {
 TEST_F(Bench, StepCountsTheWayBack) {
   const double all = bench("step")["flops"];
   const double frozen = bench("step", {"train.freeze=[clip.*]"})["flops"];
-  EXPECT_GT(all, 2.5 * frozen);
+  EXPECT_GT(all, 2 * frozen);  // what is frozen still goes forward, and the head both ways
 }
 
 TEST_F(Bench, StepTakesBatchesOfAFile) {
