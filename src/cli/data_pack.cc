@@ -1,5 +1,6 @@
 #include "experiment.h"
 #include "parts.h"
+#include "splits.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
@@ -27,8 +28,7 @@ int pack(const Flags& flags) {
   std::vector<data::PackPart> parts;
   int64_t listed = 0;  // in data.skip_list
   for (const auto& name : flags.splits) {
-    const auto split = data::split_named(name);
-    auto manifest = data::read_split(experiment.data, split, settings.seed);
+    auto [split, manifest] = read_named(experiment.data, name, settings.seed);
     if (manifest.videos.empty()) {  // there is no validation split
       VTR_CHECK(flags.splits.size() > 1,
                 "--split {}: the configuration has none (data.val, data.val_fraction)", name);
@@ -63,8 +63,10 @@ Action add_data_pack(CLI::App& app) {
   flags->splits = {"train", "val", "test"};
   app.add_option("--out", flags->out, "folder of the store; goes on with one that is not whole")
       ->required();
-  app.add_option("--split", flags->splits, "train, val, test; each as it samples and crops")
-      ->check(CLI::IsMember({"train", "val", "test"}))
+  app.add_option("--split", flags->splits,
+                 "train, val, test or a test split's name, each as it samples and crops; may be "
+                 "given several times")
+      ->allow_extra_args(false)
       ->capture_default_str();
   flags->options.add(app);
   return [flags] { return pack(*flags); };

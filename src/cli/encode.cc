@@ -18,12 +18,8 @@ struct Flags : ConfigFlags {
   eval::StoreOptions store;
 };
 
-// "train", "val" and "test" are the configuration's, any other name a test split's.
-eval::SplitToEncode read(Experiment e, const std::string& name, const Loaded& loaded) {
-  const bool own = name == "train" || name == "val" || name == "test";
-  if (!own) e.data.test = name;
-  const auto split = own ? data::split_named(name) : data::Split::test;
-  auto manifest = data::read_split(e.data, split, static_cast<uint64_t>(e.train.seed));
+eval::SplitToEncode read(const Experiment& e, const std::string& name, const Loaded& loaded) {
+  auto [split, manifest] = read_named(e.data, name, static_cast<uint64_t>(e.train.seed));
   VTR_CHECK(!manifest.videos.empty(),
             "--split {}: the configuration has none (data.val, data.val_fraction)", name);
   const auto how = encoding(e, *loaded.model, *loaded.tokenizer);

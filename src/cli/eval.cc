@@ -1,5 +1,6 @@
 #include "commands.h"
 #include "eval_rows.h"
+#include "job.h"
 #include "split_reader.h"
 
 #include "vtr/core/error.h"
@@ -55,11 +56,13 @@ void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
   log::info("[eval] ranks of every query: {}", place.string());
 }
 
-// The split that data.test names, as the scores are and by the post-processing.
+// The split that data.test names, as the scores are and by the post-processing. Of a job's
+// processes the first one has the rows.
 std::vector<Row> evaluate_split(const Subject& subject, SplitReader& reader, const Flags& flags,
-                                const std::optional<eval::Cost>& cost) {
+                                const std::optional<eval::Cost>& cost, bool writes) {
   const auto& e = subject.experiment;
   const auto result = reader.evaluate(reader.read(data::Split::test));
+  if (!writes) return {};
   log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", result.readable.name,
             result.t2v.queries, result.videos, result.skipped, result.seconds);
   std::vector<Row> rows;
@@ -75,20 +78,22 @@ std::vector<Row> evaluate_split(const Subject& subject, SplitReader& reader, con
                                     train::peak_memory(model.device()));
   }
   if (e.eval.rerank.name != "none") {
-    const auto reranked = eval::rerank(
-        e.eval.rerank, reader.how(), result,
-        {[&](int64_t videos) { return reader.bank(videos); }, [&] { return reader.validation(); }},
-        e.eval.workspace_mb);
+    const auto reranked = reader.rerank(result);
     add(reranked.choice, reranked.t2v, reranked.v2t);
   }
   for (const auto& row : rows) write(row, result, flags);
   return rows;
 }
 
-std::vector<Row> evaluate(Subject& subject, const Flags& flags) {
+std::vector<Row> evaluate(Subject& subject, const Flags& flags, dist::Group& group) {
   auto& data = subject.experiment.data;
   if (!flags.protocol.empty()) follow(eval::protocols().find(flags.protocol), subject);
-  SplitReader reader(subject);
+  VTR_CHECK(
+      group.alone() ||
+          (flags.features.empty() && !flags.cost && subject.experiment.eval.rerank.name == "none"),
+      "--keep-features, --cost, eval.rerank: of one process, here there are {}", group.size());
+  subject.experiment.device = own_device(subject.experiment.device, group);
+  SplitReader reader(subject, &group);
   const auto splits = flags.splits.empty() ? std::vector{data.test} : flags.splits;
   if (!flags.features.empty()) reader.keep_features(flags.features, splits);
   std::optional<eval::Cost> cost;
@@ -96,19 +101,19 @@ std::vector<Row> evaluate(Subject& subject, const Flags& flags) {
   std::vector<Row> rows;
   for (const auto& split : splits) {
     data.test = split;
-    for (auto& row : evaluate_split(subject, reader, flags, cost)) rows.push_back(std::move(row));
+    for (auto& row : evaluate_split(subject, reader, flags, cost, group.rank() == 0)) {
+      rows.push_back(std::move(row));
+    }
   }
   return rows;
 }
 
-int evaluate_all(const Flags& flags) {
-  auto subjects = open_subjects(flags.runs, flags, flags.weights);
-  VTR_CHECK(subjects.size() == 1 || (flags.out.empty() && flags.features.empty()),
-            "--out, --keep-features: of one run at a time");
+int evaluate_all(std::vector<Subject>& subjects, const Flags& flags, dist::Group& group) {
   std::vector<Row> rows;
   for (auto& subject : subjects) {
-    for (auto& row : evaluate(subject, flags)) rows.push_back(std::move(row));
+    for (auto& row : evaluate(subject, flags, group)) rows.push_back(std::move(row));
   }
+  if (group.rank() != 0) return 0;
   std::vector<report::Record> all;
   for (const auto& row : rows) {
     for (auto& record : records(row)) all.push_back(std::move(record));
@@ -121,6 +126,14 @@ int evaluate_all(const Flags& flags) {
   print_result(text, flags.json, report::to_json(all));
   if (!flags.latex.empty()) write_file(flags.latex, latex);
   return 0;
+}
+
+int evaluate_all(const Flags& flags) {
+  auto subjects = open_subjects(flags.runs, flags, flags.weights);
+  VTR_CHECK(subjects.size() == 1 || (flags.out.empty() && flags.features.empty()),
+            "--out, --keep-features: of one run at a time");
+  return as_job(std::chrono::seconds(subjects.front().experiment.train.dist_timeout),
+                [&](dist::Group& group) { return evaluate_all(subjects, flags, group); });
 }
 
 Action add(CLI::App& app) {

@@ -10,17 +10,20 @@ namespace vtr::cli {
 RunReport report_on(Subject& subject, const std::string& name, int64_t queries) {
   SplitReader reader(subject);
   const auto& e = subject.experiment;
-  const auto result = reader.evaluate(reader.read(data::Split::test));
+  auto result = reader.evaluate(reader.read(data::Split::test));
+  const auto scores = reader.rerank(result);
+  result.sim = scores.t2v.to(torch::kFloat);
   RunReport run{.name = name,
                 .experiment = e,
-                .results = eval::rank_both(result.sim, result.sim.t(), result.target, e.eval)};
+                .results = eval::rank_both(scores.t2v, scores.v2t, result.target, e.eval)};
   const auto& metrics = run.results.t2v.metrics;
   log::info("[report] {}: {}: t2v R@1 {:.1f}, {:.1f} s", subject.label, result.readable.name,
             metrics.r1, result.seconds);
   run.page.title = fmt::format("{}: {} on {}", name, e.model.head.name, result.readable.name);
-  run.page.subtitle = fmt::format("{} texts, {} videos, {} skipped; weights of {}; ties: {}",
-                                  metrics.queries, result.videos, result.skipped,
-                                  subject.checkpoint->filename().string(), e.eval.ties);
+  run.page.subtitle = fmt::format(
+      "{} texts, {} videos, {} skipped; weights of {}; post-processing: {}; ties: {}",
+      metrics.queries, result.videos, result.skipped, subject.checkpoint->filename().string(),
+      eval::describe(scores.choice), e.eval.ties);
   const auto all = eval::answers(result, run.results.t2v.ranks.per_query());
   const auto shown = eval::best(all, queries), failed = eval::worst(all, queries);
   const auto how = reader.how();

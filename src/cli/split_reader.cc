@@ -11,8 +11,10 @@
 
 namespace vtr::cli {
 
-SplitReader::SplitReader(Subject& subject)
-    : experiment_(subject.experiment), loaded_(load(subject)) {}
+SplitReader::SplitReader(Subject& subject, dist::Group* ranks)
+    : experiment_(subject.experiment), loaded_(load(subject)), ranks_(ranks) {
+  if (ranks_) ranks_->open(loaded_.model->device());
+}
 
 eval::Encoding SplitReader::how() const {
   return encoding(experiment_, *loaded_.model, *loaded_.tokenizer);
@@ -49,8 +51,15 @@ std::optional<eval::Features> SplitReader::features(const eval::Encoding& how,
 
 eval::Evaluation SplitReader::evaluate(const data::Manifest& manifest) {
   const auto stored = features(how(), manifest);
-  return eval::evaluate(how(), manifest, experiment_.eval.workspace_mb,
-                        stored ? &*stored : nullptr);
+  return eval::evaluate(how(), manifest, experiment_.eval.workspace_mb, stored ? &*stored : nullptr,
+                        ranks_);
+}
+
+eval::Reranked SplitReader::rerank(const eval::Evaluation& result) {
+  return eval::rerank(
+      experiment_.eval.rerank, how(), result,
+      {[this](int64_t videos) { return bank(videos); }, [this] { return validation(); }},
+      experiment_.eval.workspace_mb);
 }
 
 std::optional<eval::Evaluation> SplitReader::validation() {

@@ -72,6 +72,14 @@ void write_splits(const fs::path& run, const Splits& splits) {
   write_file(run / "validation.txt", ids);
 }
 
+std::pair<data::Split, data::Manifest> read_named(data::DataOptions options,
+                                                  const std::string& name, uint64_t seed) {
+  const bool own = name == "train" || name == "val" || name == "test";
+  if (!own) options.test = name;
+  const auto split = own ? data::split_named(name) : data::Split::test;
+  return {split, data::read_split(options, split, seed)};
+}
+
 void log_notes(const data::Manifest& manifest) {
   for (const auto& note : manifest.notes) log::info("[data] {}: {}", manifest.name, note);
 }

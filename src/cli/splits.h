@@ -4,6 +4,9 @@
 
 #include "vtr/data/manifest.h"
 
+#include <string>
+#include <utility>
+
 namespace vtr::cli {
 
 struct Splits {
@@ -14,6 +17,10 @@ struct Splits {
 // `chooser`: the split that `val` is, by which the best checkpoint is chosen. Throws Error.
 Splits read_splits(const data::DataOptions& options, data::Split chooser, uint64_t seed);
 void write_splits(const fs::path& run, const Splits& splits);
+
+// "train", "val" and "test" are the configuration's, any other name a test split's. Throws Error.
+std::pair<data::Split, data::Manifest> read_named(data::DataOptions options,
+                                                  const std::string& name, uint64_t seed);
 
 // What the reader noted, a line each.
 void log_notes(const data::Manifest& manifest);

@@ -1,12 +1,11 @@
 #include "commands.h"
 #include "experiment.h"
+#include "job.h"
 #include "splits.h"
 
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
-#include "vtr/dist/group.h"
-#include "vtr/models/device.h"
 #include "vtr/models/weights/imports.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
@@ -66,14 +65,12 @@ void start_from(models::Retriever& model, const std::string& path) {
   log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
 }
 
-// What every process of a job does; the first one writes, the others only warn.
 int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group& group) {
   const bool writes = group.rank() == 0;
-  if (!writes) log::set_level("warning");
   std::optional<FolderLock> lock;  // as long as it trains
   if (writes && fs::exists(flags.run)) lock.emplace(flags.run);
   if (!flags.resume && writes) check_free(flags.run, flags.overwrite);
-  models::open_device(experiment.device);  // its libraries go before any weights are read
+  const auto device = own_device(experiment.device, group);  // before any weights are read
   const auto found =
       flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
   resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
@@ -84,11 +81,8 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
                                   static_cast<uint64_t>(experiment.train.seed));
   const auto &train_split = splits.train, &val_split = splits.val;
   if (found) check_splits(flags.run, splits);
-  auto here = experiment;  // each process of a machine on a GPU of its own
-  const bool numbered = experiment.device.starts_with("cuda:");
-  if (group.size() > 1 && !numbered && models::open_device(experiment.device).is_cuda()) {
-    here.device = fmt::format("cuda:{}", group.local_rank());
-  }
+  auto here = experiment;
+  here.device = device;
   const auto model = build_model(here, /*load_weights=*/!found);
   group.open(model->device());
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
@@ -136,14 +130,8 @@ int train(const Flags& given) {
   const auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
   VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
-  dist::Group group(dist::World::of_environment(),
-                    std::chrono::seconds(experiment.train.dist_timeout));
-  try {
-    return train(flags, from_run, experiment, group);
-  } catch (const std::exception& error) {
-    group.fail(error.what());
-    throw;
-  }
+  return as_job(std::chrono::seconds(experiment.train.dist_timeout),
+                [&](dist::Group& group) { return train(flags, from_run, experiment, group); });
 }
 
 Action add(CLI::App& app) {

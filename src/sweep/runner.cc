@@ -68,18 +68,6 @@ std::vector<std::string> environment(const std::vector<std::string>& changes) {
 
 constexpr const char* kPrompt = "$ vtr ";
 
-// What the last command in a log said of its error, else its last line.
-std::string last_words(const fs::path& log) {
-  std::istringstream in(read_file(log));
-  std::string last, error;
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with(kPrompt)) error.clear();
-    if (line.starts_with("vtr: ")) error = line.substr(5);
-    if (!line.empty()) last = line;
-  }
-  return error.empty() ? last : error;
-}
-
 // A process of this program in a group of its own, which a terminal's Ctrl-C does not reach, and
 // which the kernel kills when this one is gone. Between fork and exec nothing may allocate.
 pid_t spawn(std::vector<std::string> arguments, std::vector<std::string> variables, int log) {
@@ -100,6 +88,17 @@ pid_t spawn(std::vector<std::string> arguments, std::vector<std::string> variabl
 }
 
 }  // namespace
+
+std::string last_words(const fs::path& log) {
+  std::istringstream in(read_file(log));
+  std::string last, error;
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(kPrompt)) error.clear();
+    if (line.starts_with("vtr: ")) error = line.substr(5);
+    if (!line.empty()) last = line;
+  }
+  return error.empty() ? last : error;
+}
 
 Runner::Runner(std::vector<Job> jobs, RunnerOptions options)
     : jobs_(std::move(jobs)),

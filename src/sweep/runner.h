@@ -64,4 +64,7 @@ class Runner {
   std::vector<size_t> queue_;
 };
 
+// What the last command in a job's log said of its error, else the log's last line.
+std::string last_words(const fs::path& log);
+
 }  // namespace vtr::sweep

@@ -59,7 +59,7 @@ Store new_store(const Request& request, const Node& experiment, bool features) {
                                              ? std::vector<std::string>{"encode", "--dtype", "fp32"}
                                              : std::vector<std::string>{"data", "pack"};
   command.insert(command.begin(), maker.begin(), maker.end());
-  if (features) add_splits(experiment, request.options.evaluate, command);
+  add_splits(experiment, request.options.evaluate, command);
   return {.job = {.name = name, .commands = {command}, .log = folder.string() + ".log"},
           .option = (features ? "data.features=" : "data.store=") + folder.string(),
           .file = file,

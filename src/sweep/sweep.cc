@@ -10,10 +10,13 @@
 #include "vtr/core/log.h"
 
 #include <algorithm>
+#include <chrono>
 #include <thread>
 
 namespace vtr::sweep {
 namespace {
+
+constexpr std::chrono::seconds kTellEvery{30};  // how far the shared stores are
 
 // Where a cell's things are: `seed1` is the run.
 fs::path file_of(const Request& request, const Cell& cell, const char* extension) {
@@ -103,7 +106,14 @@ int make_stores(const Request& request, const Extras& extras, const RunnerOption
     makers.push_back(store.job);
   }
   Runner runner(makers, options);
-  if (const int signal = runner.run([] {})) return signal;
+  const auto tell = [&, told = std::chrono::steady_clock::now()]() mutable {
+    if (std::chrono::steady_clock::now() - told < kTellEvery) return;
+    told = std::chrono::steady_clock::now();
+    for (const auto& job : runner.jobs()) {
+      if (job.state == State::running) log::info("[sweep] {}: {}", job.name, last_words(job.log));
+    }
+  };
+  if (const int signal = runner.run(tell)) return signal;
   for (size_t i = 0; i < stores.size(); ++i) {
     const Job& made = runner.jobs()[i];
     for (const size_t cell : stores[i].cells) {

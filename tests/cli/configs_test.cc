@@ -26,6 +26,7 @@ TEST(Configs, EveryFileReadsAndItsResolvedFormReadsBackTheSame) {
 TEST(Configs, EveryCellOfEverySweepReads) {
   int files = 0;
   for (const auto& entry : fs::directory_iterator(VTR_SOURCE "/configs/sweeps")) {
+    if (entry.path().extension() != ".yaml") continue;  // the plots beside them
     const auto tree = config::load(entry.path().string());
     const auto cells =
         sweep::plan(config::read<sweep::SweepOptions>(tree, ""), {},

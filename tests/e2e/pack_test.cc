@@ -63,6 +63,14 @@ TEST_F(Pack, AFullDiskIsSaidAndWhatIsWholeStays) {
   expect_success(pack("store", {"--split", "train"}), "8 videos");
 }
 
+TEST_F(Pack, TestSplitsAreNamed) {
+  config = write_tiny_experiment(dir, 8, 4);
+  expect_success(pack("store", {"--split", "single", "--split", "events"}), "4 videos");
+  const auto unknown = run_program(pack("none", {"--split", "nothing"}));
+  EXPECT_EQ(unknown.code, 1);
+  EXPECT_NE(unknown.output.find("nothing"), std::string::npos) << unknown.output;
+}
+
 TEST_F(Pack, TrainingAndEvaluatingFromItEqualDecoding) {
   config = write_tiny_experiment(dir, 16, 8);
   expect_success(pack("store"));

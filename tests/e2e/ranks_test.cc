@@ -109,6 +109,28 @@ TEST_F(Ranks, ValidationIsThatOfOneProcess) {
             fs::read_symlink(dir / "two/checkpoints/best"));
 }
 
+TEST_F(Ranks, EvaluationIsThatOfOneProcess) {
+  ASSERT_EQ(run_program(train("run", {"train.max_steps=6"})).code, 0);
+  const auto eval = [&](const std::string& out, std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments = {"eval",         "--run", (dir / "run").string(),
+                                          "eval.batch=1", "--out", (dir / out).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return arguments;
+  };
+  ASSERT_EQ(run_program(eval("one")).code, 0);
+  const auto outcomes = run_ranks(2, eval("two"));
+  expect_all(outcomes, 0);
+  EXPECT_NE(outcomes[0].output.find("R@1"), std::string::npos) << outcomes[0].output;
+  EXPECT_EQ(outcomes[1].output, "") << "the first one tells";
+  EXPECT_EQ(read_file(dir / "one/queries.csv"), read_file(dir / "two/queries.csv"));
+
+  const auto refused = run_ranks(2, eval("three", {"eval.rerank=dsl"}));
+  expect_all(refused, 1);
+  EXPECT_NE(refused[0].output.find("eval.rerank: of one process, here there are 2"),
+            std::string::npos)
+      << refused[0].output;
+}
+
 TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
   const std::vector<std::string> settings = {"train.max_steps=5000", "train.checkpoint_every=4"};
   const auto struck =

@@ -160,7 +160,9 @@ TEST_F(Sweep, ACellBegunWithOtherOptionsIsRefusedOrDoneAnewByName) {
 }
 
 TEST_F(Sweep, FramesArePackedOnceForAll) {
-  const auto sweep = file("list: [{name: a}]\nseeds: [1]\nframes: packed\nfeatures: own");
+  const auto sweep = file(
+      "list: [{name: a}]\nseeds: [1]\nframes: packed\nfeatures: own\n"
+      "evaluate: [single, events]");
   const auto outcome = run_program(command(sweep));
   ASSERT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_NE(read_file(dir / "out/a/seed1/config.yaml").find("store: " + out), std::string::npos);

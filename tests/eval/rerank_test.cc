@@ -36,13 +36,19 @@ TEST(RerankGolden, DualSoftmaxIsTs2Nets) {
 
 class QbNorm : public testing::Test {
  protected:
-  QbNorm() { torch::manual_seed(1); }
-  Tensor sim = torch::rand({7, 9}, torch::kDouble), bank = torch::rand({4, 9}, torch::kDouble);
+  QbNorm() {
+    torch::manual_seed(1);
+    sim = torch::rand({7, 9}, torch::kDouble) + torch::eye(7, 9, torch::kDouble);
+    bank = torch::rand({4, 9}, torch::kDouble);
+    bank.slice(1, 0, 3) += 1;
+  }
   double inverted(int64_t i, int64_t j, double beta) const {
     double mass = 0;
     for (int64_t b = 0; b < 4; ++b) mass += std::exp(beta * at(bank, b, j));
     return std::exp(beta * at(sim, i, j)) / mass;
   }
+  Tensor sim;   // query i finds candidate i
+  Tensor bank;  // finds candidates 0 to 2 only
 };
 
 TEST_F(QbNorm, StaticInvertsEveryQuery) {

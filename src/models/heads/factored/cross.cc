@@ -23,7 +23,12 @@ class FactoredCross final : public Factored {
     const int64_t width = tail_.gain().size(0);
     basis_ = options_.heads * parts.frames;
     frames_ = parts.frames;
-    if (options_.heads == 1 && !parts.rotates) fold();
+    if (options_.heads == 1 && !parts.rotates) {
+      fold();
+    } else {
+      by_head_ = tail_.head_images(options_.heads);
+      bias_share_ = tail_.bias_image() / static_cast<double>(options_.heads);
+    }
     scale_ = 1 / std::sqrt(static_cast<float>(width / options_.heads));
   }
 
@@ -39,8 +44,8 @@ class FactoredCross final : public Factored {
   VideoState video(const VideoState& state) const override {
     const int64_t m = state.size(), t = state["f"].size(1), h = options_.heads;
     const int64_t width = tail_.gain().size(0);
-    Tensor image = images(state["f"].flatten(0, 1));                  // [H, M T, 2 D + 3]
-    image = image.view({h, m, t, -1}).transpose(0, 1).flatten(1, 2);  // [M, H T, 2 D + 3]
+    Tensor image = images(state["f"].flatten(0, 1));                  // [H, M T, 2 D + kLines]
+    image = image.view({h, m, t, -1}).transpose(0, 1).flatten(1, 2);  // [M, H T, 2 D + kLines]
     const Tensor centred = image.slice(2, 0, width), mixed = image.slice(2, width, 2 * width);
     const Tensor gained = mixed * tail_.gain();
     const auto gram = [](const Tensor& x) { return x.matmul(x.transpose(1, 2)); };
@@ -48,9 +53,9 @@ class FactoredCross final : public Factored {
     State::Items items{{"k", k},  // [M, T, D]
                        {"mask", state["mask"].contiguous()},
                        {"gram", torch::stack({gram(centred), gram(mixed), gram(gained)}, 1)},
-                       {"lines", image.slice(2, 2 * width).transpose(1, 2).contiguous()},
-                       {"u", folded_ ? state["f"] : gained}};
-    // [M, 3, H T, H T], [M, 3, H T], [M, H T, D]
+                       {"lines", image.narrow(2, 2 * width, 3).transpose(1, 2).contiguous()}};
+    // [M, 3, H T, H T], [M, 3, H T]
+    if (!folded_) items.emplace_back("u", gained);  // [M, H T, D]
     if (state.has("from_text")) {
       items.emplace_back("from_text", state["from_text"].contiguous());               // [M, H, T]
       items.emplace_back("mean_from_text", state["from_text"].mean(1).contiguous());  // [M, T]
@@ -61,10 +66,17 @@ class FactoredCross final : public Factored {
   Tensor score(const TextState& text, const VideoState& video) const override {
     const int64_t n = text.size(), m = video.size(), h = options_.heads;
     const Tensor keys = video["k"].flatten(0, 1);  // [M T, D]
-    const Tensor logits = torch::bmm(keys.unflatten(1, {h, -1}).transpose(0, 1),
-                                     text["q"].unflatten(1, {h, -1}).permute({1, 2, 0}));
-    const Tensor relevance = h > 1 ? keys.matmul(text["q"].t()) : logits[0];  // [M T, N]
-    const Tensor dots = video["u"].flatten(0, 1).matmul(text["dot"].t());     // [M H T, N]
+    Tensor logits, relevance, dots;                // [H, M T, N], [M T, N], [M H T, N]
+    if (folded_) {
+      const auto parts = keys.matmul(torch::cat({text["q"], text["dot"]}).t()).chunk(2, 1);
+      relevance = parts[0];
+      dots = parts[1];
+    } else {
+      logits = torch::bmm(keys.unflatten(1, {h, -1}).transpose(0, 1),
+                          text["q"].unflatten(1, {h, -1}).permute({1, 2, 0}));
+      relevance = h > 1 ? keys.matmul(text["q"].t()) : logits[0];
+      dots = video["u"].flatten(0, 1).matmul(text["dot"].t());
+    }
     Tensor sim = torch::empty({m, n});
     const Call call{text, video, logits, relevance, dots};
     factored::in_parallel(m, [&](int64_t begin, int64_t end) {
@@ -75,7 +87,7 @@ class FactoredCross final : public Factored {
 
   Bytes bytes() const override {
     const int64_t width = tail_.gain().size(0), size = sizeof(float);
-    return {.text = 3 * width * size,
+    return {.text = 5 * width * size,
             .video = size * (basis_ * (3 * tail_.image_width() + 3 * basis_) + 2 * frames_ * width),
             .pair = size * (2 * basis_ + frames_ + 2)};
   }
@@ -86,7 +98,7 @@ class FactoredCross final : public Factored {
   // not see, and its share of the dot product, f . (n dot) + n . dot0. So a frame meets a text with
   // no product of its own.
   struct Folded {
-    Tensor image, image0;  // [D, 2 D + 3], [2 D + 3]
+    Tensor image, image0;  // [D, 2 D + kLines], [2 D + kLines]
     Tensor key;            // [D, D]
     Tensor dot, dot0;      // [D, D], [D]
   };
@@ -96,9 +108,9 @@ class FactoredCross final : public Factored {
     const int64_t width = tail_.gain().size(0);
     const auto wide = [](const Tensor& x) { return x.detach().to(torch::kDouble); };
     const auto single = [](const Tensor& x) { return x.to(torch::kFloat).contiguous(); };
-    const Tensor out = wide(tail_.head_images()[0]);
-    const Tensor image = wide(attention_->v->weight).t().matmul(out);
-    const Tensor image0 = wide(attention_->v->bias).matmul(out) + tail_.bias_image();
+    const Tensor image = tail_.images(wide(attention_->v->weight).t().matmul(tail_.out()));
+    const Tensor image0 =
+        tail_.images(wide(attention_->v->bias).matmul(tail_.out()) + tail_.out_bias());
     const auto gained = [&](const Tensor& x) {
       return x.slice(-1, width, 2 * width) * tail_.gain();
     };
@@ -114,8 +126,7 @@ class FactoredCross final : public Factored {
     if (folded_) return torch::addmm(folded_->image0, f, folded_->image).unsqueeze(0);
     const int64_t h = options_.heads;
     const Tensor v = attention_->v(f).unflatten(1, {h, -1});
-    return torch::bmm(v.transpose(0, 1), tail_.head_images())
-        .add_(tail_.bias_image() / static_cast<double>(h));
+    return torch::bmm(v.transpose(0, 1), by_head_).add_(bias_share_);
   }
 
   struct Call {
@@ -130,7 +141,6 @@ class FactoredCross final : public Factored {
     const float* gram = call.video["gram"].const_data_ptr<float>() + v * 3 * basis * basis;
     const float* const squares[3] = {gram, gram + basis * basis, gram + 2 * basis * basis};
     const float* lines = call.video["lines"].const_data_ptr<float>() + v * 3 * basis;
-    const float* dots = call.dots.const_data_ptr<float>() + v * basis * n;
     const float* unit_w0 = call.text["unit_w0"].const_data_ptr<float>();
     const float* unit_b3 = call.text["unit_b3"].const_data_ptr<float>();
     const float* dot0 = call.text["dot0"].const_data_ptr<float>();
@@ -144,7 +154,7 @@ class FactoredCross final : public Factored {
       for (int64_t k = 0; k < 3; ++k) {
         factored::weighted_sum(lines + k * basis, weights.data(), basis, count, line[k]);
       }
-      factored::weighted_sum(Rows{dots + first, n}, weights.data(), basis, count, dot);
+      factored::weighted_sum(rows(call.dots, v * basis, first), weights.data(), basis, count, dot);
       for (int64_t x = 0; x < count; ++x) {
         sim[first + x] =
             factored::cosine({forms[x], forms[kLanes + x], forms[2 * kLanes + x],
@@ -154,24 +164,27 @@ class FactoredCross final : public Factored {
     }
   }
 
+  // Of x [..., N], from that row and that text on.
+  static Rows rows(const Tensor& x, int64_t row, int64_t text) {
+    return {x.const_data_ptr<float>() + row * x.stride(-2) + text, x.stride(-2)};
+  }
+
   // The attention weights [H T, kLanes] of `count` texts over video v's frames.
   void attend(const Call& call, int64_t v, int64_t first, int64_t count, float* kept,
               float* weights) const {
-    const int64_t n = call.text.size(), t = call.video["mask"].size(1), h = options_.heads;
+    const int64_t t = call.video["mask"].size(1), h = options_.heads;
     const auto bias = [&](const char* name, int64_t size) -> const float* {
       return call.video.has(name) ? call.video[name].const_data_ptr<float>() + v * size : nullptr;
     };
-    const auto rows = [&](const Tensor& x, int64_t head) {
-      return Rows{x.const_data_ptr<float>() + (head * x.size(-2) + v * t) * n + first, n};
-    };
     float* relevant = h == 1 ? weights : kept;  // one head: the relevance is the attention
-    factored::frame_weights(rows(call.relevance, 0), bias("mean_from_text", t),
+    factored::frame_weights(rows(call.relevance, v * t, first), bias("mean_from_text", t),
                             call.video["mask"].const_data_ptr<bool>() + v * t, t, options_.topk,
                             count, scale_ / static_cast<float>(h), relevant);
     for (int64_t a = 0; h > 1 && a < h; ++a) {
       const float* own = bias("from_text", h * t);
-      factored::kept_softmax(rows(call.logits, a), own ? own + a * t : nullptr, kept, t, count,
-                             scale_, weights + a * t * kLanes);
+      factored::kept_softmax(rows(call.logits, a * call.logits.size(1) + v * t, first),
+                             own ? own + a * t : nullptr, kept, t, count, scale_,
+                             weights + a * t * kLanes);
     }
   }
 
@@ -179,6 +192,7 @@ class FactoredCross final : public Factored {
   FactoredTail tail_;
   mutable Projections attention_;
   std::optional<Folded> folded_;
+  Tensor by_head_, bias_share_;  // where nothing is folded: the tail's
   int64_t basis_ = 0, frames_ = 0;
   float scale_ = 0;
 };

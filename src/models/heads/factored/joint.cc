@@ -12,15 +12,17 @@ namespace {
 using factored::kLanes;
 using factored::Rows;
 
-// Images [..., k, 2 D + 3] chunk by chunk (kernels.h): [..., chunks, k, kChunk].
+// Images [..., k, 2 D + kLines] chunk by chunk (kernels.h): [..., chunks, k, kChunk].
 Tensor chunked(const Tensor& image) {
-  const int64_t width = (image.size(-1) - 3) / 2, rest = factored::padded(width) - width;
+  const int64_t width = (image.size(-1) - FactoredTail::kLines) / 2,
+                rest = factored::padded(width) - width;
   const auto zone = [&](int64_t begin, int64_t size, int64_t pad) {
     return torch::constant_pad_nd(image.narrow(-1, begin, size), {0, pad});
   };
-  return torch::cat({zone(0, width, rest), zone(width, width, rest),
-                     zone(2 * width, 3, factored::kChunk - 3)},
-                    -1)
+  return torch::cat(
+             {zone(0, width, rest), zone(width, width, rest),
+              zone(2 * width, FactoredTail::kLines, factored::kChunk - FactoredTail::kLines)},
+             -1)
       .unflatten(-1, {-1, factored::kChunk})
       .transpose(-2, -3)
       .contiguous();
@@ -44,14 +46,15 @@ class FactoredJoint final : public Factored {
   explicit FactoredJoint(const AttentionParts& parts)
       : options_(parts.options), tail_(parts), frames_(parts.frames) {
     gain_ = padded(tail_.gain());
+    by_head_ = tail_.head_images(options_.heads);
+    bias_image_ = tail_.bias_image();
     scale_ = 1 / std::sqrt(static_cast<float>(tail_.gain().size(0) / options_.heads));
   }
 
   TextState text(const TextState& state) const override {
     State::Items items = tail_.text(state["text"]);
     const Tensor v = state["v"].transpose(0, 1);  // [H, N, d]
-    items.emplace_back("images",
-                       by_chunk(chunked(torch::bmm(v, tail_.head_images()).transpose(0, 1))));
+    items.emplace_back("images", by_chunk(chunked(torch::bmm(v, by_head_).transpose(0, 1))));
     items.emplace_back(
         "gained",
         by_chunk(
@@ -63,9 +66,9 @@ class FactoredJoint final : public Factored {
 
   VideoState video(const VideoState& state) const override {
     const int64_t m = state.size(), t = state["f"].size(1), h = options_.heads;
-    const Tensor o = state["o"].permute({1, 0, 2, 3}).flatten(1, 2);           // [H, M T, d]
-    const Tensor own = state["f"].matmul(tail_.image()) + tail_.bias_image();  // [M, T, 2 D + 3]
-    const Tensor attended = torch::bmm(o, tail_.head_images()).view({h, m, t, -1}).transpose(0, 1);
+    const Tensor o = state["o"].permute({1, 0, 2, 3}).flatten(1, 2);  // [H, M T, d]
+    const Tensor own = tail_.images(state["f"]) + bias_image_;        // [M, T, 2 D + kLines]
+    const Tensor attended = torch::bmm(o, by_head_).view({h, m, t, -1}).transpose(0, 1);
     State::Items items{{"images", chunked(torch::cat({own, attended.flatten(1, 2)}, 1))},
                        {"q", state["q"]},
                        {"k", state["k"]},
@@ -172,7 +175,8 @@ class FactoredJoint final : public Factored {
 
   AttentionOptions options_;
   FactoredTail tail_;
-  Tensor gain_;  // [D rounded up]
+  Tensor gain_;                  // [D rounded up]
+  Tensor by_head_, bias_image_;  // the tail's
   int64_t frames_ = 0;
   float scale_ = 0;
 };
