@@ -1,8 +1,8 @@
 #include "parts.h"
 #include "scoring.h"
 
-#include "vtr/core/error.h"
 #include "vtr/report/run.h"
+#include "vtr/train/measure.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
@@ -10,8 +10,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
-#include <malloc.h>
 #include <optional>
 
 namespace vtr::cli {
@@ -24,24 +22,6 @@ struct Flags {
   bool skip_naive = false, half = false;
   std::string json;
 };
-
-// Resident memory in bytes, now ("VmRSS:") or at its peak ("VmHWM:") since the last reset.
-int64_t resident(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t kilobytes = 0;
-    if (word == key && status >> kilobytes) return kilobytes << 10;
-  }
-  throw Error("/proc/self/status: no " + key);
-}
-
-// Gives back what was freed and starts the peak again from what is held, which it returns.
-int64_t reset_peak() {
-  malloc_trim(0);
-  std::ofstream reset("/proc/self/clear_refs");
-  VTR_CHECK(reset << "5" << std::flush, "/proc/self/clear_refs: the peak cannot be measured");
-  return resident("VmRSS:");
-}
 
 struct Measured {
   Tensor sim;
@@ -63,10 +43,10 @@ Measured measure(models::Head& head, const models::TextFeatures& texts,
     models::VideoState video = video_states(head, videos);
     if (flags.half) text = text.to(torch::kHalf), video = video.to(torch::kHalf);
     const bool first = i == (repeat > 1 ? -1 : 0);
-    const int64_t before = first ? reset_peak() : 0;
+    const int64_t before = first ? train::reset_peak_memory(torch::kCPU) : 0;
     result.sim = models::score_blocked(head, text, video,
                                        {.workspace_mb = flags.workspace_mb, .scoring = scoring});
-    if (first) result.peak = resident("VmHWM:") - before;
+    if (first) result.peak = train::peak_memory(torch::kCPU) - before;
     if (i < 0) continue;
     seconds.push_back(
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());

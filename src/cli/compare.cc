@@ -7,6 +7,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <memory>
 #include <set>
 
@@ -23,34 +26,39 @@ struct Flags {
 
 bool has_results(const fs::path& folder) { return fs::exists(folder / "ranks.safetensors"); }
 
-// The evaluations of a run, by the folders' names.
-std::set<std::string> evaluated(const fs::path& run) {
-  std::set<std::string> names;
-  if (!fs::is_directory(run / "eval")) return names;
-  for (const auto& entry : fs::directory_iterator(run / "eval")) {
-    if (has_results(entry.path())) names.insert(entry.path().filename());
+// Where a run or an --out has its evaluations, by the folders' names.
+struct Evaluated {
+  fs::path folder;
+  std::set<std::string> names;  // "": the folder itself is one
+};
+
+Evaluated evaluated(const std::string& path) {
+  VTR_CHECK(fs::is_directory(path), "{}: no such folder", path);
+  if (has_results(path)) return {path, {""}};
+  Evaluated found{fs::is_directory(fs::path(path) / "eval") ? fs::path(path) / "eval" : path, {}};
+  for (const auto& entry : fs::directory_iterator(found.folder)) {
+    if (has_results(entry.path())) found.names.insert(entry.path().filename());
   }
-  return names;
+  VTR_CHECK(!found.names.empty(), "{}: was not evaluated; vtr eval --run {} does it", path, path);
+  return found;
 }
 
-// The split asked for, or the only one that both runs were evaluated on.
-std::string common_split(const Flags& flags) {
-  if (!flags.split.empty()) return flags.split;
+// Of what --split asks for, or the only one that both have.
+std::array<eval::StoredResults, 2> open_both(const Flags& flags) {
+  const auto a = evaluated(flags.a), b = evaluated(flags.b);
+  const auto open = [](const Evaluated& of, const std::string& name) {
+    const std::string own = of.names.contains(name) ? name : eval::results_name(name, "none");
+    return eval::read_results(of.names.contains("") ? of.folder : of.folder / own);
+  };
+  if (!flags.split.empty()) return {open(a, flags.split), open(b, flags.split)};
   std::vector<std::string> both;
-  for (const auto& name : evaluated(flags.a)) {
-    if (evaluated(flags.b).contains(name)) both.push_back(name);
-  }
+  std::ranges::set_intersection(a.names, b.names, std::back_inserter(both));
+  if (a.names.contains("")) both.assign(b.names.begin(), b.names.end());
+  if (b.names.contains("")) both.assign(a.names.begin(), a.names.end());
   VTR_CHECK(both.size() < 2, "--split: both were evaluated on {}: name one", fmt::join(both, ", "));
-  return both.empty() ? "" : both.front();
-}
-
-eval::StoredResults open(const std::string& path, const std::string& split) {
-  const fs::path run = path;
-  VTR_CHECK(fs::is_directory(run), "{}: no such folder", path);
-  if (has_results(run)) return eval::read_results(run);
-  const fs::path named = run / "eval" / split;
-  const bool there = !split.empty() && has_results(named);
-  return eval::read_results(there ? named : run / "eval" / eval::results_name(split, "none"));
+  VTR_CHECK(!both.empty(), "{} was evaluated on {}, {} on {}", flags.a, fmt::join(a.names, ", "),
+            flags.b, fmt::join(b.names, ", "));
+  return {open(a, both.front()), open(b, both.front())};
 }
 
 std::string percent_or_rank(double value) { return fmt::format("{:.2f}", value); }
@@ -105,8 +113,7 @@ Json to_json(const eval::Comparison& found) {
 }
 
 int compare(const Flags& flags) {
-  const std::string split = common_split(flags);
-  const auto a = open(flags.a, split), b = open(flags.b, split);
+  const auto [a, b] = open_both(flags);
   const auto found = eval::compare(a, b, flags.how, flags.moved);
   report::TextTable table({"direction", "metric", "A", "B", "B - A", "95% interval", "p"});
   add_lines(table, "t2v", found.t2v);
@@ -124,7 +131,7 @@ int compare(const Flags& flags) {
 
 Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
-  app.add_option("a", flags->a, "a run that was evaluated, or results of vtr eval --out")
+  app.add_option("a", flags->a, "a run that was evaluated, or a folder of vtr eval --out")
       ->required();
   app.add_option("b", flags->b, "another one, on the same queries")->required();
   app.add_option("--split", flags->split, "the evaluation to compare, where there are several");

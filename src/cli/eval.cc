@@ -47,7 +47,7 @@ void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
   const eval::Protocol protocol = {.dataset = e.data.dataset,
                                    .split = row.split,
                                    .ties = e.eval.ties,
-                                   .rerank = eval::describe(row.rerank),
+                                   .rerank = rerank_of(row),
                                    .queries = result.readable.sha256()};
   const auto all = records(row);
   const fs::path place = folder / eval::results_name(row.split, row.rerank.name);
@@ -94,6 +94,7 @@ std::vector<Row> evaluate(Subject& subject, const Flags& flags, dist::Group& gro
       "--keep-features, --cost, eval.rerank: of one process, here there are {}", group.size());
   subject.experiment.device = own_device(subject.experiment.device, group);
   SplitReader reader(subject, &group);
+  if (flags.cost) train::reset_peak_memory(reader.how().model.device());  // of this run alone
   const auto splits = flags.splits.empty() ? std::vector{data.test} : flags.splits;
   if (!flags.features.empty()) reader.keep_features(flags.features, splits);
   std::optional<eval::Cost> cost;

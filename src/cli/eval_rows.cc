@@ -20,8 +20,9 @@ std::vector<eval::PaperRow> published(const Row& row) {
   return eval::paper_rows(data.dataset, data.train, row.split);
 }
 
-// The paper's row of this system, text to video.
+// The paper's row of this system, text to video; it has none of post-processed scores.
 std::optional<eval::PaperRow> same_system(const Row& row) {
+  if (row.rerank.name != "none") return std::nullopt;
   const auto& model = row.subject.experiment.model;
   const auto name = eval::paper_system(model.head.name, model.encoder.name);
   const auto rows = published(row);
@@ -45,7 +46,10 @@ report::Record to_record(const Row& row, const std::string& direction, const eva
   for (const auto& [name, field] : eval::kMetrics) record.emplace_back(name, m.*field);
   record.emplace_back("seconds", row.seconds);
   record.emplace_back("ties", e.eval.ties);
-  record.emplace_back("rerank", eval::describe(row.rerank));
+  record.emplace_back("rerank", rerank_of(row));
+  if (const auto beta = row.rerank.options["beta"]) {
+    record.emplace_back("rerank beta", beta.as<double>());
+  }
   record.emplace_back("transductive", int64_t{row.rerank.name != "none"});
   if (found.interval) {
     for (const auto& [name, field] : eval::kMetrics) {
@@ -78,36 +82,50 @@ Cells cells(Cells first, Figure figure) {
   return first;
 }
 
+// Of several runs each row has its run's name before it.
 void add_row(report::TextTable& table, const Row& row, const std::string& direction,
-             const eval::Found& found) {
+             const eval::Found& found, const Cells& run) {
   const auto& e = row.subject.experiment;
   const bool plain = row.rerank.name == "none";
-  table.add(cells({e.model.head.name + (plain ? "" : " + " + row.rerank.name + ", transductive"),
-                   head_option(e, "temporal", std::string("none")), row.split, direction,
-                   std::to_string(found.metrics.queries), std::to_string(row.skipped)},
-                  [&](const Column& c) { return number(found.metrics.*c.ours); }));
+  const auto add = [&](const Cells& before, Cells first, auto figure) {
+    first.insert(first.begin(), before.begin(), before.end());
+    table.add(cells(std::move(first), figure));
+  };
+  const Cells blank(run.size());
+  add(run,
+      {e.model.head.name + (plain ? "" : " + " + row.rerank.name + ", transductive"),
+       head_option(e, "temporal", std::string("none")), row.split, direction,
+       std::to_string(found.metrics.queries), std::to_string(row.skipped)},
+      [&](const Column& c) { return number(found.metrics.*c.ours); });
   if (found.interval) {
-    table.add(cells({"  95% interval", "", "", "", "", ""}, [&](const Column& c) {
+    add(blank, {"  95% interval", "", "", "", "", ""}, [&](const Column& c) {
       return number(found.interval->low.*c.ours) + "–" + number(found.interval->high.*c.ours);
-    }));
+    });
   }
   const auto theirs = same_system(row);
   if (!theirs || direction != "t2v") return;
-  table.add(cells({"  minus " + theirs->system, "", "", "", "", ""}, [&](const Column& c) {
+  add(blank, {"  minus " + theirs->system, "", "", "", "", ""}, [&](const Column& c) {
     return number(found.metrics.*c.ours - (*theirs).*c.theirs, "{:+.1f}");
-  }));
+  });
 }
 
 report::TextTable figures(const std::vector<Row>& rows) {
-  report::TextTable table({"head", "temporal", "captions", "direction", "queries", "skipped", "R@1",
-                           "R@5", "R@10", "MdR", "MnR"});
+  const auto& first = rows.front();
+  const bool several = std::ranges::any_of(
+      rows, [&](const Row& row) { return row.subject.label != first.subject.label; });
+  Cells header = {"head", "temporal", "captions", "direction", "queries", "skipped"};
+  if (several) header.insert(header.begin(), "run");
+  report::TextTable table(
+      cells(std::move(header), [](const Column& c) { return std::string(c.name); }));
   for (const auto& row : rows) {
-    add_row(table, row, "t2v", row.results.t2v);
-    add_row(table, row, "v2t", row.results.v2t);
+    const Cells run = several ? Cells{row.subject.label} : Cells();
+    add_row(table, row, "t2v", row.results.t2v, run);
+    add_row(table, row, "v2t", row.results.v2t, run);
   }
-  for (const auto& p : published(rows.front())) {
-    table.add(cells({p.system + " (published)", "", rows.front().split, "t2v", "1000", ""},
-                    [&](const Column& c) { return number(p.*c.theirs); }));
+  for (const auto& p : published(first)) {
+    Cells start = {p.system + " (published)", "", first.split, "t2v", "1000", ""};
+    if (several) start.insert(start.begin(), "");
+    table.add(cells(std::move(start), [&](const Column& c) { return number(p.*c.theirs); }));
   }
   return table;
 }
@@ -129,6 +147,11 @@ report::TextTable costs(const std::vector<Row>& rows) {
 }
 
 }  // namespace
+
+std::string rerank_of(const Row& row) {
+  const auto& asked = row.subject.experiment.eval.rerank;
+  return row.rerank.name == "none" ? "none" : eval::describe(asked);
+}
 
 report::Record cost_record(const eval::Cost& cost, int64_t trained, double pairs_per_second,
                            int64_t peak_bytes) {

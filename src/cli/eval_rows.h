@@ -24,13 +24,16 @@ constexpr Column kColumns[] = {{"R@1", &eval::Metrics::r1, &eval::PaperRow::r1},
 // A model on a split, by one post-processing.
 struct Row {
   const Subject& subject;
-  std::string split;  // data.test
-  config::Choice rerank;
+  std::string split;      // data.test
+  config::Choice rerank;  // with the temperature that was used
   int64_t videos = 0, skipped = 0;
   double seconds = 0;
   eval::Results results;
   report::Record cost{};
 };
+
+// "none", or the post-processing as it was asked for.
+std::string rerank_of(const Row& row);
 
 // With --cost. `trained`: values that train.
 report::Record cost_record(const eval::Cost& cost, int64_t trained, double pairs_per_second,

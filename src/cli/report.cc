@@ -63,7 +63,8 @@ report::SortableTable table_of(const std::vector<RunReport>& runs) {
     };
     auto& row = table.rows.emplace_back();
     row = {{run.name, run.file},
-           {e.model.head.name},
+           {e.model.head.name +
+            (e.eval.rerank.name == "none" ? "" : " + " + e.eval.rerank.name + ", transductive")},
            {option("temporal")},
            {option("topk")},
            {e.data.dataset + " " + e.data.test},
@@ -88,6 +89,7 @@ report::Section section_of(const fs::path& folder, size_t number) {
     for (const auto& text : row) cells.push_back({text});
   }
   report::Section section{fmt::format("sweep{}", number), "Sweep " + name, {table}};
+  if (!overview.missing.empty()) section.blocks.push_back(report::Paragraph{overview.missing});
   for (const auto& [title, svg] : overview.plots) {
     section.blocks.push_back(report::Drawing{svg, title});
   }

@@ -18,8 +18,8 @@ std::string between(const eval::Interval& interval, const Column& column) {
   return fmt::format("{:.1f} to {:.1f}", interval.low.*column.ours, interval.high.*column.ours);
 }
 
-Cells own_row(const char* direction, const eval::Found& found) {
-  Cells cells = {{"this run"}, {direction}, {std::to_string(found.metrics.queries)}};
+Cells own_row(const std::string& name, const char* direction, const eval::Found& found) {
+  Cells cells = {{name}, {direction}, {std::to_string(found.metrics.queries)}};
   for (const auto& column : kColumns) {
     const std::string figure = fmt::format("{:.1f}", found.metrics.*column.ours);
     cells.push_back({found.interval
@@ -121,15 +121,22 @@ Tensor coloured(const Tensor& map) {
 
 }  // namespace
 
-report::Section result_section(const Experiment& experiment, const eval::Results& results) {
+report::Section result_section(const Experiment& experiment, const eval::Results& results,
+                               const eval::Results& plain) {
   report::SortableTable table{
       "Recall at K in percent, median and mean rank; in square brackets 95% intervals", {}, {}};
   table.header = {"system", "direction", "queries"};
   for (const auto& column : kColumns) table.header.emplace_back(column.name);
-  table.rows = {own_row("t2v", results.t2v), own_row("v2t", results.v2t)};
+  const auto add_own = [&](const std::string& name, const eval::Results& own) {
+    table.rows.push_back(own_row(name, "t2v", own.t2v));
+    table.rows.push_back(own_row(name, "v2t", own.v2t));
+  };
+  add_own("this run", plain);
+  const auto& rerank = experiment.eval.rerank;
+  if (rerank.name != "none") add_own("this run + " + eval::describe(rerank), results);
   const auto& data = experiment.data;
   const auto published = eval::paper_rows(data.dataset, data.train, data.test);
-  for (const auto& row : published) table.rows.push_back(published_row(row, results.t2v.metrics));
+  for (const auto& row : published) table.rows.push_back(published_row(row, plain.t2v.metrics));
   report::Cards cards;
   const auto add = [&](const Column& column, const eval::Found& found, const char* direction) {
     const std::string interval = found.interval ? "95%: " + between(*found.interval, column) : "";

@@ -6,6 +6,7 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/eval/paper.h"
 
 #include <cstdlib>
 #include <iostream>
@@ -17,15 +18,22 @@ namespace vtr::cli {
 namespace {
 
 struct Flags : ConfigFlags {
-  std::string out, jobs, retries;
+  std::string out, jobs, retries, frames;
   std::vector<std::string> seeds, rerun;
 };
+
+// The published table of a cell's protocol, "" where there is none.
+std::string table_of(const sweep::Cell& cell) {
+  const auto data = read_experiment(cell.experiment).data;
+  return eval::paper_table(data.dataset, data.train, data.test);
+}
 
 sweep::SweepOptions read_options(const Flags& flags) {
   VTR_CHECK(!flags.config.empty(), "--config NAME is needed: a sweep's file, sweeps/table4.yaml");
   config::Node tree = config::load(flags.config);
   if (!flags.jobs.empty()) tree["jobs"] = flags.jobs;
   if (!flags.retries.empty()) tree["retries"] = flags.retries;
+  if (!flags.frames.empty()) tree["frames"] = flags.frames;
   if (!flags.seeds.empty()) tree["seeds"] = flags.seeds;
   return config::read<sweep::SweepOptions>(tree, "");
 }
@@ -74,10 +82,11 @@ std::vector<std::string> extras(const config::Node& tree) {
 }
 
 int run_sweep(const Flags& flags) {
-  const auto options = read_options(flags);
+  auto options = read_options(flags);
   const auto cells = sweep::plan(options, flags.overrides, [](const config::Node& tree) {
     return config::write(read_experiment(tree));
   });
+  if (options.paper == sweep::kProtocolsTable) options.paper = table_of(cells.front());
   check_inputs(options, cells);
   const sweep::Request request{.options = options,
                                .cells = cells,
@@ -105,6 +114,7 @@ Action add(CLI::App& app) {
                  "on");
   app.add_option("--jobs", flags->jobs, "cells at once, instead of the file's `jobs`");
   app.add_option("--retries", flags->retries, "instead of the file's `retries`");
+  app.add_option("--frames", flags->frames, "own or packed, instead of the file's `frames`");
   app.add_option("--seed", flags->seeds,
                  "instead of the file's `seeds`; may be given several times")
       ->allow_extra_args(false);

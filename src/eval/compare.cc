@@ -17,6 +17,10 @@ void check_protocols(const StoredResults& a, const StoredResults& b) {
   }
   VTR_CHECK(differing.empty(), "{} and {}: not evaluated alike, so not compared{}",
             a.folder.string(), b.folder.string(), differing);
+  VTR_CHECK(a.protocol.ties != "legacy",
+            "{}: eval.ties=legacy gives a query no rank of its own to compare; evaluate both by "
+            "another rule",
+            a.folder.string());
 }
 
 Ranks as_ranks(const std::vector<double>& rank) {

@@ -120,13 +120,23 @@ Results rank_both(const Tensor& t2v, const Tensor& v2t, const std::vector<int64_
           found(by_best_caption(texts, columns), ranks_v2t(texts, columns, ties), options)};
 }
 
-std::string describe(const config::Choice& rerank) {
-  std::string text = rerank.name;
-  for (const auto& option : rerank.options) {
-    if (option.first.as<std::string>() == "choose") continue;
-    text += fmt::format(" {}={}", option.first.as<std::string>(), option.second.as<std::string>());
+std::string describe(const config::Choice& asked) {
+  std::string text = asked.name;
+  const auto& choose = asked.options["choose"];
+  const bool chosen = choose && choose.size() > 0;
+  for (const auto& option : asked.options) {
+    const auto name = option.first.as<std::string>();
+    if (name == "choose") continue;
+    std::string value = option.second.as<std::string>();
+    if (name == "beta" && chosen) {
+      value = fmt::format("the best on validation of {}",
+                          fmt::join(choose.as<std::vector<std::string>>(), ", "));
+    } else if (name == "beta" && option.second.as<double>() == 0) {
+      value = "learned";
+    }
+    text += fmt::format(" {}={}", name, value);
   }
-  return text;
+  return text + (asked.name == "none" ? "" : ", transductive");
 }
 
 std::string results_name(const std::string& split, const std::string& rerank) {

@@ -28,6 +28,12 @@ Result read_result(const Json& json) {
   return result;
 }
 
+// "single_R@1" -> "R@1 over model.head.topk, single".
+std::string title_of(const std::string& plot, const std::string& x) {
+  const size_t end = plot.rfind('_');
+  return fmt::format("{} over {}, {}", plot.substr(end + 1), x, plot.substr(0, end));
+}
+
 }  // namespace
 
 bool is_sweep(const fs::path& folder) { return fs::exists(folder / "results.json"); }
@@ -43,11 +49,12 @@ Overview read_overview(const fs::path& folder) {
   } catch (const nlohmann::json::exception& error) {
     throw Error(fmt::format("{}: {}", (folder / "results.json").string(), error.what()));
   }
-  Overview overview{table(options, results), {}};
+  Overview overview{table(options, results), missing(results), {}};
   if (!fs::exists(folder / "plots")) return overview;
   for (const auto& entry : fs::directory_iterator(folder / "plots")) {
     if (entry.path().extension() != ".svg") continue;
-    overview.plots.emplace_back(entry.path().stem().string(), read_file(entry.path()));
+    overview.plots.emplace_back(title_of(entry.path().stem().string(), options.plot.x),
+                                read_file(entry.path()));
   }
   std::sort(overview.plots.begin(), overview.plots.end());
   return overview;

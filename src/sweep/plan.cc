@@ -106,7 +106,9 @@ Node tree_of(const SweepOptions& options, const Variant& variant,
 }
 
 void check_plot(const SweepOptions& options, const std::vector<Cell>& cells) {
-  if (!options.paper.empty()) eval::paper_tables().find(options.paper);
+  if (!options.paper.empty() && options.paper != kProtocolsTable) {
+    eval::paper_tables().find(options.paper);
+  }
   for (const auto& metric : options.plot.metrics) {
     VTR_CHECK(std::ranges::count(kMetrics, metric) > 0, "plot.metrics: '{}' is not one of {}",
               metric, fmt::join(kMetrics, ", "));

@@ -138,21 +138,6 @@ std::string json(const std::vector<Result>& results) {
   return list.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-// A line for each cell that has none of the figures above.
-std::string missing(const std::vector<Result>& results) {
-  std::string lines;
-  size_t waiting = 0;
-  for (const auto& result : results) {
-    if (!result.error.empty()) {
-      lines += fmt::format("failed: {}: {}\n", result.cell.name(), result.error);
-    } else if (result.figures.empty()) {
-      ++waiting;
-    }
-  }
-  if (waiting > 0) lines += fmt::format("not finished: {} of {} cells\n", waiting, results.size());
-  return lines;
-}
-
 }  // namespace
 
 std::vector<Figures> read_figures(const fs::path& file, const std::vector<std::string>& splits) {
@@ -187,6 +172,20 @@ Statistic statistic(const std::vector<double>& values) {
 
 report::TextTable table(const SweepOptions& options, const std::vector<Result>& results) {
   return table(options, grouped(results));
+}
+
+std::string missing(const std::vector<Result>& results) {
+  std::string lines;
+  size_t waiting = 0;
+  for (const auto& result : results) {
+    if (!result.error.empty()) {
+      lines += fmt::format("failed: {}: {}\n", result.cell.name(), result.error);
+    } else if (result.figures.empty()) {
+      ++waiting;
+    }
+  }
+  if (waiting > 0) lines += fmt::format("not finished: {} of {} cells\n", waiting, results.size());
+  return lines;
 }
 
 std::string table_text(const SweepOptions& options, const std::vector<Result>& results) {

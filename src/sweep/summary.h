@@ -34,7 +34,9 @@ Statistic statistic(const std::vector<double>& values);
 
 // A row for each split, direction and variant, and the published ones.
 report::TextTable table(const SweepOptions& options, const std::vector<Result>& results);
-// The same for a terminal, and what failed.
+// A line for each cell that failed, and how many are not finished.
+std::string missing(const std::vector<Result>& results);
+// The table for a terminal, and what is missing.
 std::string table_text(const SweepOptions& options, const std::vector<Result>& results);
 
 // results.json, .csv, .md and .tex in the sweep's folder, and plots/<split>_<metric>.svg; each

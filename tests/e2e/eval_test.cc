@@ -99,8 +99,16 @@ TEST_F(EvalProgram, WhatCannotBeComparedIsRefused) {
   expect_failure({"compare", path("one/ordered"), path("other/ordered")},
                  "ties: average, optimistic");
   expect_failure({"compare", path("a"), path("data"), "--split", "ordered"},
+                 path("data") + ": was not evaluated; vtr eval --run");
+  expect_failure({"compare", path("a"), path("a"), "--split", "events"},
                  "vtr eval --run RUN --split NAME");
+  eval({"--run", path("a"), "--split", "single"});
+  expect_failure({"compare", path("a"), path("data")}, path("data") + ": was not evaluated");
+  expect_failure({"compare", path("a"), path("one")}, "--split: both were evaluated on ordered, ");
+  expect_failure({"compare", path("other"), path("one/single")}, "not evaluated alike");
   expect_failure({"compare", path("nowhere"), path("a")}, "nowhere: no such folder");
+  eval({"--run", path("a"), "--out", path("old"), "eval.ties=legacy"});
+  expect_failure({"compare", path("old"), path("old")}, "eval.ties=legacy gives a query no rank");
 }
 
 TEST_F(EvalProgram, PostProcessingStandsBesideTheScoresAndIsLabelled) {

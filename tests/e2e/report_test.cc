@@ -62,6 +62,15 @@ TEST_F(Report, ShowsWhatTheEvaluationSays) {
   }
 }
 
+TEST_F(Report, PostProcessedScoresAreLabelledAndStandBesideThePlainOnes) {
+  train("run", "train.seed=1");
+  expect_done({"report", path("run"), "eval.rerank=dsl", "--queries", "1"});
+  const std::string html = page("run/report.html");
+  EXPECT_TRUE(has(html, "post-processing: dsl beta=learned, transductive"));
+  EXPECT_TRUE(has(html, "<td>this run</td><td>t2v</td>"));
+  EXPECT_TRUE(has(html, "<td>this run + dsl beta=learned, transductive</td><td>t2v</td>"));
+}
+
 TEST_F(Report, SeveralRunsAreLinked) {
   train("a", "train.seed=1");
   train("b", "model.head={name: mean_pool}");

@@ -1,5 +1,6 @@
 #include "vtr/eval/closeup.h"
 
+#include "support/error_of.h"
 #include "support/fake_tokenizer.h"
 #include "support/temp_dir.h"
 #include "support/tiny_clip.h"
@@ -9,6 +10,8 @@
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
+
+#include <limits>
 
 namespace vtr::eval {
 namespace {
@@ -101,6 +104,17 @@ class Look : public testing::Test {
   config::Choice encoder{"clip", {}};
   std::shared_ptr<models::Retriever> model;
 };
+
+TEST_F(Look, AScoreThatIsNoNumberNamesItsTextAndVideo) {
+  make("mean_pool");
+  for (auto& parameter : model->named_parameters()) {
+    if (parameter.key().find("visual.proj") == std::string::npos) continue;
+    const torch::NoGradGuard no_grad;
+    parameter.value().fill_(std::numeric_limits<float>::quiet_NaN());
+  }
+  test::expect_error([&] { evaluate(encoding(), manifest, /*workspace_mb=*/64, nullptr); },
+                     "text 0 (\"this is 0\") and video 0");
+}
 
 // The weights of a pair are those of the whole split scored at once.
 TEST_F(Look, WeighsTheFramesAsScoringDoes) {

@@ -152,6 +152,27 @@ TEST(Metrics, AVideoStandsForItsBestCaption) {
   EXPECT_EQ(ranks_v2t(sim, target).rank, (std::vector<double>{1, 2}));
 }
 
+// With ties, and in whatever order the captions stand.
+TEST(Metrics, TheBestCaptionEqualsCountingByHand) {
+  torch::manual_seed(6);
+  for (const Ties ties : {Ties::average, Ties::optimistic, Ties::pessimistic, Ties::by_index}) {
+    const Tensor sim = tied_scores(23, 7);
+    const Tensor target = torch::cat({torch::arange(7), torch::randint(7, {16}, torch::kLong)});
+    Tensor best = torch::full({7, 7}, kNone);  // [video asked with, video found]
+    for (int64_t text = 0; text < 23; ++text) {
+      const Tensor own = best.select(1, target[text].item<int64_t>());
+      own.copy_(torch::maximum(own, sim[text]));
+    }
+    EXPECT_EQ(ranks_v2t(sim, target, ties).rank, naive(best, torch::arange(7), ties));
+    if (ties == Ties::by_index) continue;
+    const Tensor order = torch::randperm(23);
+    const auto moved = sim.index_select(0, order), place = target.index_select(0, order);
+    EXPECT_EQ(ranks_v2t(moved, place, ties).rank, ranks_v2t(sim, target, ties).rank);
+    EXPECT_EQ(sorted(ranks_t2v(moved, place, ties)).rank,
+              sorted(ranks_t2v(sim, target, ties)).rank);
+  }
+}
+
 TEST(Metrics, ARowOfMinusInfinityIsPaddingAndNoQuery) {
   const Tensor sim = torch::tensor({{.1, .9}, {kNone, kNone}, {.7, .6}, {.3, .2}});
   const Tensor target = torch::tensor({0, 0, 1, 1});

@@ -178,6 +178,12 @@ TEST_F(Rerank, TheTemperatureIsChosenOnTheValidationSplit) {
   EXPECT_EQ(validated, 1);
   EXPECT_EQ(summarize(ranks_t2v(got.t2v, torch::arange(2))).r1, 100);
   EXPECT_EQ(summarize(ranks_t2v(drawn, torch::arange(2))).r1, 50);
+
+  // All temperatures are as good for this one, so it is the first, which the test split is not for.
+  validation = split("val", torch::eye(2));
+  const auto other = run("dsl", "{choose: [1, 100, 200]}");
+  EXPECT_EQ(other.choice.options["beta"].as<double>(), 1);
+  EXPECT_EQ(summarize(ranks_t2v(other.t2v, torch::arange(2))).r1, 50);
 }
 
 TEST_F(Rerank, NothingIsChosenOnTheTestSplitOrOnNone) {

@@ -144,7 +144,11 @@ TEST_F(ResultsTest, OtherProtocolsAreNotCompared) {
 
 TEST(PostProcessing, IsNamedWithItsOptions) {
   EXPECT_EQ(describe({"none", {}}), "none");
-  EXPECT_EQ(describe({"dsl", YAML::Load("{beta: 20, choose: [1, 2]}")}), "dsl beta=20");
+  EXPECT_EQ(describe({"dsl", YAML::Load("{beta: 20, choose: []}")}), "dsl beta=20, transductive");
+  EXPECT_EQ(describe({"dsl", YAML::Load("{beta: 0}")}), "dsl beta=learned, transductive")
+      << "the same for all runs, whatever they have learned";
+  EXPECT_EQ(describe({"dsl", YAML::Load("{beta: 20, choose: [1, 2]}")}),
+            "dsl beta=the best on validation of 1, 2, transductive");
 }
 
 }  // namespace

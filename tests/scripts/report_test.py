@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""A trained Shapes run's report, and the index of two, as Chromium shows them.
+"""A trained Shapes run's report, and the index of two and a sweep, as Chromium shows them.
 
   report_test.py VTR      VTR: the program. Exits 77 where there is no Chromium.
 
 And the checker is worth something: each promise, broken in the page, is a complaint.
 """
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -25,6 +26,18 @@ FAULTS = [
     ("button.addEventListener", "void ", "aria-sort is not ascending"),
     ("return x - y", "return y - x", "not sorted by"),
 ]
+
+
+# Pictures that a page has at least: the frames of its queries, the scores.
+PICTURES = {"index.html": 10, "joint.html": 20, "mean.html": 20}
+
+SWEEP = """config: shapes.yaml
+options: {train.batch: 16, train.max_steps: 2}
+grid: {model.head.topk: [1, 4]}
+seeds: [1, 2]
+evaluate: [ordered, single]
+plot: {x: model.head.topk}
+"""
 
 
 def check(*pages):
@@ -48,12 +61,23 @@ def main():
         for name, head in (("joint", "{topk: 4}"), ("mean", "{name: mean_pool}")):
             run(vtr, "train", "--config", "shapes.yaml", f"data.root={work}/data", "--run", work / name,
                 f"model.head={head}", "train.batch=16", "train.max_steps=8", "data.val_fraction=0.2")
-        run(vtr, "report", work / "joint", work / "mean", "--out", work / "pages", "--queries", "2")
+        (work / "sweep.yaml").write_text(SWEEP)
+        run(vtr, "sweep", "--config", work / "sweep.yaml", f"data.root={work}/data", "--out",
+            work / "swept")
+        run(vtr, "report", work / "joint", work / "mean", work / "swept", "--out", work / "pages",
+            "--queries", "2")
         pages = sorted((work / "pages").glob("*.html"))
-        assert [path.name for path in pages] == ["index.html", "joint.html", "mean.html"], pages
-        result = check(*pages)
+        assert [path.name for path in pages] == sorted(PICTURES), pages
+        result = check(*pages, "--screenshots", work / "shots")
         print(result.stdout)
         assert result.returncode == 0, result.stderr
+        index = (work / "pages/index.html").read_text()
+        assert index.count(" over model.head.topk, ") >= 10, "five metrics of two splits"
+        for name, least in PICTURES.items():
+            found = [int(n) for n in re.findall(rf"{name} at .*: (\d+) pictures", result.stdout)]
+            assert found and min(found) >= least, (name, found)
+        for shot in sorted((work / "shots").glob("*.png")):
+            assert shot.read_bytes()[:4] == b"\x89PNG" and shot.stat().st_size > 20000, shot
         whole = (work / "pages/joint.html").read_text()
         for good, bad, complaint in FAULTS:
             assert good in whole, good

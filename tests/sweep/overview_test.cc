@@ -40,7 +40,8 @@ TEST(Overview, IsWhatTheSweepItselfShows) {
   const auto overview = read_overview(dir.path());
   EXPECT_EQ(overview.table.text(), table(options, results).text());
   ASSERT_EQ(overview.plots.size(), options.plot.metrics.size());
-  EXPECT_EQ(overview.plots[0].first, "single_MdR");
+  EXPECT_EQ(overview.plots[0].first, "MdR over model.head.topk, single");
+  EXPECT_EQ(overview.missing, "failed: topk=4/seed2: disk full\n");
   EXPECT_TRUE(overview.plots[0].second.starts_with("<svg"));
 }
 

@@ -81,5 +81,14 @@ TEST(Memory, PeakIsWhatTheProcessHas) {
   EXPECT_GE(peak_memory(torch::kCPU), int64_t{64} << 20);
 }
 
+TEST(Memory, ThePeakStartsAgainFromWhatIsHeld) {
+  const int64_t size = int64_t{256} << 20;
+  torch::ones({size}, torch::kByte);
+  const int64_t held = reset_peak_memory(torch::kCPU);
+  EXPECT_LT(peak_memory(torch::kCPU), held + size / 4);
+  const Tensor large = torch::ones({size}, torch::kByte);
+  EXPECT_GE(peak_memory(torch::kCPU), held + size / 2);
+}
+
 }  // namespace
 }  // namespace vtr::train

@@ -13,7 +13,10 @@ struct PaperRow {
   double r1, r5, r10, mdr, mnr;  // NaN where the paper gives none
 };
 
-// The rows of a protocol, or none: dataset "msrvtt" with train 7k or 9k and test 1k-A, or "lsmdc".
+// The table of a protocol, or "": dataset "msrvtt" with train 7k (table1) or 9k (table2) and test
+// 1k-A, or "lsmdc" with its train and test (table3).
+std::string paper_table(const std::string& dataset, const std::string& train,
+                        const std::string& test);
 std::vector<PaperRow> paper_rows(const std::string& dataset, const std::string& train,
                                  const std::string& test);
 

@@ -51,8 +51,9 @@ constexpr std::array<std::pair<const char*, std::string Protocol::*>, 5> kProtoc
      {"rerank", &Protocol::rerank},
      {"queries", &Protocol::queries}}};
 
-// The name of a post-processing with its options: "dsl beta=100".
-std::string describe(const config::Choice& rerank);
+// A post-processing as it was asked for, the same for all runs, whatever they have learned:
+// "dsl beta=100, transductive", "dsl beta=learned, transductive", "none".
+std::string describe(const config::Choice& asked);
 
 struct ResultsToWrite {
   const Protocol& protocol;

@@ -12,7 +12,8 @@ namespace vtr::sweep {
 
 struct Overview {
   report::TextTable table;  // mean and deviation over the seeds, beside the published rows
-  std::vector<std::pair<std::string, std::string>> plots;  // name and SVG
+  std::string missing;      // the cells that failed, and why; "": none
+  std::vector<std::pair<std::string, std::string>> plots;  // title and SVG
 };
 
 bool is_sweep(const fs::path& folder);

@@ -17,6 +17,8 @@ namespace vtr::sweep {
 // Of a result, as `vtr eval --json` calls them.
 inline const std::vector<std::string> kMetrics = {"R@1", "R@5", "R@10", "R@50", "MdR", "MnR"};
 
+inline constexpr const char* kProtocolsTable = "protocol";  // of SweepOptions::paper
+
 struct PlotOptions {
   std::string x;
   std::vector<std::string> metrics = {"R@1", "R@5", "R@10", "MdR", "MnR"};
@@ -47,7 +49,9 @@ struct SweepOptions {
       "names the cell, its `config` is used instead of the sweep's");
     f("seeds", seeds, "of train.seed: every cell is run with each");
     f("evaluate", evaluate, "test splits; none: the experiment's data.test");
-    f("paper", paper, "published table laid beside: table1 ... table5; empty: none");
+    f("paper", paper,
+      "published table laid beside: table1 ... table5, or protocol: that of the first cell's "
+      "dataset and splits; empty: none");
     f("plot", plot, "plots of the metrics");
     f("features", features,
       "shared: of cells with train.encode_once, the same frames and encoders are encoded once for "

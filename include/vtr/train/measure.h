@@ -27,8 +27,10 @@ int64_t trained_values(models::Retriever& model, const TrainOptions& options);
 // Until the device has made this.
 void wait(const Tensor& result);
 
-// The most that this process has had so far, in bytes: resident memory, or what LibTorch's
-// allocator gave out on a GPU.
+// The most that this process has had since its start or the last reset, in bytes: resident memory,
+// or what LibTorch's allocator gave out on a GPU.
 int64_t peak_memory(c10::Device device);
+// Gives back what was freed; from now on the peak is counted from what is held, which is returned.
+int64_t reset_peak_memory(c10::Device device);
 
 }  // namespace vtr::train
