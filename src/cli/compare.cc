@@ -35,7 +35,8 @@ struct Evaluated {
 Evaluated evaluated(const std::string& path) {
   VTR_CHECK(fs::is_directory(path), "{}: no such folder", path);
   if (has_results(path)) return {path, {""}};
-  Evaluated found{fs::is_directory(fs::path(path) / "eval") ? fs::path(path) / "eval" : path, {}};
+  const fs::path inside = fs::path(path) / "eval";
+  Evaluated found{fs::is_directory(inside) ? inside : fs::path(path), {}};
   for (const auto& entry : fs::directory_iterator(found.folder)) {
     if (has_results(entry.path())) found.names.insert(entry.path().filename());
   }

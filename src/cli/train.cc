@@ -26,16 +26,23 @@ struct Flags : ConfigFlags {
   int64_t profile = 0;
 };
 
-// A resumed run must be the same run: what may differ is how long and where it runs, what ends it,
-// and where the data lies, whose digests are compared.
+// Without where it runs and where the data lies, whose digests are compared.
+Experiment without_places(Experiment e) {
+  const Experiment defaults;
+  e.device = defaults.device;
+  e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
+  e.data.decode_seconds = 0;
+  e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
+  e.data.verify = defaults.data.verify;
+  return e;
+}
+
+// A resumed run must be the same run: what may differ is how long and where it runs, and what ends
+// it.
 void check_same(const Experiment& now, const fs::path& saved) {
-  const auto strip = [](Experiment e) {
+  const auto strip = [](const Experiment& whole) {
     const Experiment defaults;
-    e.device = defaults.device;
-    e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
-    e.data.decode_seconds = 0;
-    e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
-    e.data.verify = defaults.data.verify;
+    Experiment e = without_places(whole);
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = e.train.log_every = 0;
     e.train.patience = e.train.max_skips = 0;
@@ -81,6 +88,12 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
                                   static_cast<uint64_t>(experiment.train.seed));
   const auto &train_split = splits.train, &val_split = splits.val;
   if (found) check_splits(flags.run, splits);
+  group.check_same("the checkpoint to go on from",
+                   found ? found->folder.filename().string() : "none");
+  group.check_same("the data", train_split.sha256() + " " + val_split.sha256());
+  auto alike = without_places(experiment);
+  alike.model.weights.clear();
+  group.check_same("the configuration", config::to_text(config::write(alike)));
   auto here = experiment;
   here.device = device;
   const auto model = build_model(here, /*load_weights=*/!found);

@@ -4,6 +4,8 @@
 #include "watch.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/hash.h"
+#include "vtr/core/log.h"
 
 #define USE_C10D_GLOO  // as the wheel's LibTorch is built
 #include <ATen/Parallel.h>
@@ -12,9 +14,11 @@
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <torch/types.h>
 
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <thread>
 #include <unistd.h>
@@ -25,7 +29,7 @@ namespace {
 using Millis = std::chrono::milliseconds;
 using Store = c10::intrusive_ptr<c10d::Store>;
 using Backend = c10::intrusive_ptr<c10d::Backend>;
-constexpr Millis kLastWords{30000};
+constexpr Millis kLastWords{30000}, kPatience{10000};
 
 std::string first_line(const std::exception& error) {
   const std::string text = error.what();
@@ -42,6 +46,24 @@ std::string host_name() {
 void be_quiet() {
   if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
 }
+
+// Says where it waits, once that takes long.
+class WaitingFor {
+ public:
+  explicit WaitingFor(const World& world)
+      : thread_([world](const std::stop_token& stop) {
+          std::mutex mutex;
+          std::unique_lock lock(mutex);
+          std::condition_variable_any met;
+          if (met.wait_for(lock, stop, kPatience, [&] { return stop.stop_requested(); })) return;
+          if (stop.stop_requested()) return;
+          log::warn("[dist] rank {} waits for the others at {}:{} (MASTER_ADDR, MASTER_PORT)",
+                    world.rank, world.host, world.port);
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
 
 Store open_store(const World& world, Millis limit) {
   c10d::TCPStoreOptions options;
@@ -173,8 +195,11 @@ Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
   share_cores(world);
   auto links = std::make_unique<Links>();
   links->limit = limit;
-  links->store = open_store(world, limit);
-  links->names = meet(*links->store, world, limit);
+  {
+    const WaitingFor waiting(world);
+    links->store = open_store(world, limit);
+    links->names = meet(*links->store, world, limit);
+  }
   links->backends[c10::kCPU] = connect(links->store, world, limit);
   links->watch.emplace(links->store->clone(), world.rank, links->names, Pace(),
                        [world](const std::string& why) { end_process(world, why); });
@@ -276,6 +301,18 @@ void Group::broadcast(const std::vector<Tensor>& tensors) {
     links_->exchange([&] { links_->of(tensor).broadcast(sent)->wait(); });
     tensor.copy_(sent[0]);
   }
+}
+
+void Group::check_same(const std::string& what, const std::string& value) {
+  if (!links_) return;
+  const auto digest = static_cast<int64_t>(std::stoull(sha256(value).substr(0, 15), nullptr, 16));
+  const Tensor all = gather(torch::full({1}, digest, torch::kLong));
+  std::vector<std::string> others;
+  for (int64_t rank = 1; rank < size(); ++rank) {
+    if (!all[rank].equal(all[0])) others.push_back(links_->names[static_cast<size_t>(rank)]);
+  }
+  VTR_CHECK(others.empty(), "{} of {} differs from that of {}; here: {}", what,
+            fmt::join(others, ", "), links_->names[0], value);
 }
 
 bool Group::any(bool value) {

@@ -5,12 +5,6 @@
 #include <torch/types.h>
 
 namespace vtr::models {
-namespace {
-
-// To the device beside its work, where the memory is pinned.
-Tensor sent(const Tensor& x, c10::Device place) { return x.to(place, /*non_blocking=*/true); }
-
-}  // namespace
 
 ModelOptions resolve(ModelOptions options, bool read_weights) {
   const auto& encoder = encoders().find(options.encoder.name);
@@ -46,8 +40,9 @@ TextFeatures Retriever::encode_text(const Tensor& ids, const Tensor& mask,
 VideoFeatures Retriever::encode_video(const Tensor& pixels, const Tensor& mask, const Tensor& times,
                                       const std::string& precision, const Wanted& wanted) {
   const c10::Device place = device();  // bytes travel; floats are made where they are used
-  const Tensor x =
-      sent(pixels, place).to(torch::kFloat).mul_(scale_.to(place)).add_(shift_.to(place));
+  scale_ = sent(scale_, place);
+  shift_ = sent(shift_, place);
+  const Tensor x = sent(pixels, place).to(torch::kFloat).mul_(scale_).add_(shift_);
   const Autocast autocast(place, precision);
   VideoFeatures features = encoders_->encode_video(x, sent(mask, place), wanted);
   features.frames = features.frames.to(torch::kFloat);

@@ -7,9 +7,13 @@ namespace vtr::models {
 
 namespace {
 
-Tensor moved(const Tensor& x, c10::Device device) { return x.defined() ? x.to(device) : x; }
+Tensor moved(const Tensor& x, c10::Device device) { return x.defined() ? sent(x, device) : x; }
 
 }  // namespace
+
+Tensor sent(const Tensor& x, c10::Device device) {
+  return x.to(device, /*non_blocking=*/x.is_cpu());
+}
 
 TextFeatures to(const TextFeatures& f, c10::Device device) {
   return {moved(f.pooled, device), moved(f.tokens, device), moved(f.mask, device)};

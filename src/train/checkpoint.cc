@@ -23,17 +23,21 @@ constexpr const char* kEncoders = "clip.";
 
 fs::path folder_of(const fs::path& run) { return run / "checkpoints"; }
 
-// Whole checkpoints, oldest first: their names sort by step.
-std::vector<fs::path> whole_checkpoints(const fs::path& run) {
+std::string name_of(int64_t step) { return fmt::format("step_{:08}", step); }
+
+// Checkpoints that are whole, or those that are not, oldest first: their names sort by step.
+std::vector<fs::path> checkpoints(const fs::path& run, bool whole) {
   std::vector<fs::path> found;
   if (!fs::is_directory(folder_of(run))) return found;
   for (const auto& entry : fs::directory_iterator(folder_of(run))) {
     const bool named = entry.path().filename().string().starts_with("step_");
-    if (named && fs::exists(entry.path() / kDone)) found.push_back(entry.path());
+    if (named && fs::exists(entry.path() / kDone) == whole) found.push_back(entry.path());
   }
   std::sort(found.begin(), found.end());
   return found;
 }
+
+std::vector<fs::path> whole_checkpoints(const fs::path& run) { return checkpoints(run, true); }
 
 // First what makes it count, so that half a removal leaves none that does.
 void remove_checkpoint(const fs::path& folder) {
@@ -70,7 +74,10 @@ std::pair<models::TensorMap, models::TensorMap> encoders_and_head(const models::
 }
 
 fs::path weights_file(const fs::path& path) {
-  if (fs::is_regular_file(path)) return path;
+  if (fs::is_regular_file(path)) {
+    const bool of_checkpoint = path.filename() == kModel && fs::exists(path.parent_path() / kDone);
+    return of_checkpoint ? checked(path.parent_path(), kModel) : path;
+  }
   if (fs::exists(path / kModel)) return checked(path, kModel);
   VTR_CHECK(fs::is_directory(folder_of(path)),
             "{}: neither a run's folder, a checkpoint nor a safetensors file", path.string());
@@ -89,7 +96,7 @@ models::TensorMap module_tensors(const torch::nn::Module& model) {
 
 fs::path save_checkpoint(const fs::path& run, const Snapshot& snapshot) {
   const int64_t step = snapshot.state.step;
-  const fs::path folder = folder_of(run) / fmt::format("step_{:08}", step);
+  const fs::path folder = folder_of(run) / name_of(step);
   const fs::path aside = folder_of(run) / ".writing";
   try {
     fs::remove_all(aside);  // of a run that was killed while it wrote
@@ -117,15 +124,18 @@ fs::path save_checkpoint(const fs::path& run, const Snapshot& snapshot) {
   return folder;
 }
 
-void mark_best(const fs::path& checkpoint) {
-  const fs::path aside = checkpoint.parent_path() / ".best";
+void mark_best(const fs::path& run, int64_t step) {
+  if (!fs::exists(folder_of(run) / name_of(step) / kDone)) return;
+  const fs::path aside = folder_of(run) / ".best";
   fs::remove(aside);
-  fs::create_symlink(checkpoint.filename(), aside);
-  fs::rename(aside, checkpoint.parent_path() / "best");
+  fs::create_symlink(name_of(step), aside);
+  fs::rename(aside, folder_of(run) / "best");
 }
 
 void prune_checkpoints(const fs::path& run, int64_t keep) {
-  auto found = whole_checkpoints(run);
+  // What a removal left behind that was killed.
+  for (const auto& part : checkpoints(run, /*whole=*/false)) fs::remove_all(part);
+  const auto found = whole_checkpoints(run);
   const fs::path best = best_of(run);
   for (size_t i = 0; i + static_cast<size_t>(keep) < found.size(); ++i) {
     if (found[i] != best) remove_checkpoint(found[i]);

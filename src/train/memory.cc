@@ -6,14 +6,14 @@
 
 namespace vtr::train {
 
-Memory expected_memory(models::Retriever& model, const models::TensorMap& optimizer,
+Memory expected_memory(models::Retriever& model, const models::TensorMap& kept,
                        const TrainOptions& options, int64_t ranks, const models::ItemSize& item) {
   Memory memory;
   for (const auto& parameter : model.parameters()) {
     memory.parameters += static_cast<int64_t>(parameter.nbytes());
     if (parameter.requires_grad()) memory.gradients += static_cast<int64_t>(parameter.nbytes());
   }
-  for (const auto& state : optimizer) {
+  for (const auto& state : kept) {
     memory.optimizer += static_cast<int64_t>(state.second.nbytes());
   }
   const int64_t rows = options.batch / ranks;

@@ -64,17 +64,17 @@ Recorder::Recorder(const fs::path& run, const data::Manifest& train, const Train
   if (writes) files_.emplace(run, step, length);
 }
 
-void Recorder::add(const StepResult& result, const data::Batch& batch) {
+void Recorder::add(const StepResult& result, const Step::Rows& batch) {
   const Tensor figures =
       torch::stack({result.loss, result.norms.slice(0, 0, result.encoders).norm(),
                     result.norms.slice(0, result.encoders).norm(), result.logit_scale.exp()});
-  pending_.push_back({result, figures, batch.video_index, batch.caption_index});
+  pending_.push_back({result, figures, batch});
   notice(batch);
   if (files_) files_->progress.advance(1, note_);
 }
 
-void Recorder::notice(const data::Batch& batch) {
-  const bool doubled = has_duplicates(batch.video_index), cut = batch.text.truncated > 0;
+void Recorder::notice(const Step::Rows& batch) {
+  const bool doubled = has_duplicates(batch.videos), cut = batch.truncated > 0;
   if (doubled && noticed_.duplicates == 0 && !masks_duplicates(options_.loss)) {
     log::warn(
         "[train] a batch holds a video twice, each the other's negative "
@@ -85,7 +85,7 @@ void Recorder::notice(const data::Batch& batch) {
   }
   ++noticed_.batches;
   noticed_.duplicates += doubled ? 1 : 0;
-  noticed_.truncated += batch.text.truncated;
+  noticed_.truncated += batch.truncated;
 }
 
 void Recorder::finish() const {
@@ -172,17 +172,18 @@ report::Record Recorder::line(const std::vector<Figures>& all) const {
 void Recorder::dump(const Figures& figures, const Pending& pending) {
   if (!nonfinite_) nonfinite_.emplace(run_ / "nonfinite.jsonl", first_);
   std::vector<std::string> videos;
-  for (const double index : to_vector(pending.videos)) {
+  for (const double index : to_vector(pending.batch.videos)) {
     videos.push_back(train_.videos[static_cast<size_t>(index)].id);
   }
-  nonfinite_->add({{"step", figures.step},
-                   {"loss", fmt::format("{}", figures.loss)},
-                   {"grad_norm_encoder", fmt::format("{}", figures.encoder_norm)},
-                   {"grad_norm_head", fmt::format("{}", figures.head_norm)},
-                   {"logit_scale", fmt::format("{}", figures.logit_scale)},
-                   {"loss_scale", figures.loss_scale},
-                   {"videos", fmt::format("{}", fmt::join(videos, " "))},
-                   {"captions", fmt::format("{}", fmt::join(to_vector(pending.captions), " "))}});
+  nonfinite_->add(
+      {{"step", figures.step},
+       {"loss", fmt::format("{}", figures.loss)},
+       {"grad_norm_encoder", fmt::format("{}", figures.encoder_norm)},
+       {"grad_norm_head", fmt::format("{}", figures.head_norm)},
+       {"logit_scale", fmt::format("{}", figures.logit_scale)},
+       {"loss_scale", figures.loss_scale},
+       {"videos", fmt::format("{}", fmt::join(videos, " "))},
+       {"captions", fmt::format("{}", fmt::join(to_vector(pending.batch.captions), " "))}});
 }
 
 void Recorder::add_validation(const report::Record& record) {

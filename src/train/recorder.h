@@ -4,8 +4,8 @@
 #pragma once
 
 #include "guard.h"
+#include "step.h"
 
-#include "vtr/data/loader.h"
 #include "vtr/report/events.h"
 #include "vtr/report/progress.h"
 #include "vtr/report/run.h"
@@ -33,7 +33,7 @@ class Recorder {
   // Goes on after `step` of `length.steps`. `train` and `options` outlive it.
   Recorder(const fs::path& run, const data::Manifest& train, const TrainOptions& options,
            int64_t step, const RunLength& length, bool writes);
-  void add(const StepResult& result, const data::Batch& batch);
+  void add(const StepResult& result, const Step::Rows& batch);
   // The figures of the steps since the last time, read in one go and written down. waited, skipped:
   // the loader's seconds and videos so far.
   std::vector<Figures> read(double waited, int64_t skipped);
@@ -45,13 +45,13 @@ class Recorder {
  private:
   struct Pending {
     StepResult result;
-    Tensor figures;           // [4] float32: loss, two norms, inverse temperature
-    Tensor videos, captions;  // [B] int64
+    Tensor figures;  // [4] float32: loss, two norms, inverse temperature
+    Step::Rows batch;
   };
   struct Noticed {
     int64_t batches = 0, duplicates = 0, truncated = 0;
   };
-  void notice(const data::Batch& batch);
+  void notice(const Step::Rows& batch);
   std::vector<Figures> fetch() const;
   void dump(const Figures& figures, const Pending& pending);
   report::Record line(const std::vector<Figures>& all) const;

@@ -18,12 +18,12 @@ models::TensorMap copies(const models::TensorMap& tensors) {
 
 }  // namespace
 
-void Saver::save(const Snapshot& snapshot, bool best) {
+void Saver::save(const Snapshot& snapshot) {
   wait();
   Snapshot copy{copies(snapshot.model), copies(snapshot.optimizer), snapshot.state};
-  writing_ = std::async(std::launch::async, [this, best, copy = std::move(copy)] {
-    const fs::path folder = save_checkpoint(run_, copy);
-    if (best) mark_best(folder);
+  writing_ = std::async(std::launch::async, [this, copy = std::move(copy)] {
+    save_checkpoint(run_, copy);
+    mark_best(run_, copy.state.best_step);
     prune_checkpoints(run_, keep_);
   });
 }

@@ -13,7 +13,7 @@ class Saver {
   Saver(fs::path run, int64_t keep) : run_(std::move(run)), keep_(keep) {}
   // Copies the tensors to the host's memory, and returns. Waits for the one before, whose Error it
   // throws.
-  void save(const Snapshot& snapshot, bool best);
+  void save(const Snapshot& snapshot);
   void check();  // throws the Error of one that has failed since
   void wait();   // until it is on the disk; throws its Error
 

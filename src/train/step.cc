@@ -1,6 +1,7 @@
 #include "step.h"
 
 #include "vtr/core/error.h"
+#include "vtr/models/towers.h"
 
 #include <torch/autograd.h>
 #include <torch/nn/module.h>
@@ -8,6 +9,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace vtr::train {
 namespace {
@@ -36,6 +38,32 @@ class RandomState {
   }
   std::vector<at::Generator> generators_;
   variable_list states_;
+};
+
+// What one tower gives to one micro-batch, in the first pass and again in the second.
+template <class Features>
+class Twice {
+ public:
+  // In the second pass the random numbers stand as they did after `encode` in the first; what a
+  // tower gave that does not train is not made again.
+  template <class Encode>
+  Features operator()(c10::Device device, bool trains, Encode encode) {
+    if (random_) {
+      random_->restore();
+      return features_ ? *features_ : encode();
+    }
+    if (trains) {
+      random_.emplace(device);
+      return encode();
+    }
+    features_ = encode();
+    random_.emplace(device);
+    return *features_;
+  }
+
+ private:
+  std::optional<RandomState> random_;
+  std::optional<Features> features_;
 };
 
 data::Batch part_of(const data::Batch& batch, int64_t begin, int64_t end) {
@@ -84,13 +112,20 @@ void check_rows_alone(const torch::nn::Module& model, const std::string& why) {
 
 }  // namespace
 
+struct Step::Replay {
+  Twice<models::TextFeatures> texts;
+  Twice<models::VideoFeatures> videos;
+};
+
 Step::Step(models::Retriever& model, const TrainOptions& options, dist::Group& group)
     : model_(model),
       group_(group),
       gradients_(group, model.parameters()),
       precision_(options.precision),
       micro_batch_(options.micro_batch),
-      loss_(losses::make_loss(options.loss)) {
+      loss_(losses::make_loss(options.loss)),
+      texts_train_(models::trains(model.encoders(), models::Tower::text)),
+      videos_train_(models::trains(model.encoders(), models::Tower::image)) {
   const int64_t ranks = group.size();
   VTR_CHECK(options.batch % ranks == 0, "train.batch: {} pairs do not divide by {} processes",
             options.batch, ranks);
@@ -107,23 +142,25 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
   const int64_t rows = batch.video_index.size(0);
   const int64_t step = micro_batch_ > 0 ? std::min(micro_batch_, rows) : rows;
   const bool whole = step == rows;  // then the states keep their past, and are made once
-  std::vector<RandomState> random;
+  rows_ = of_all_ranks(batch);
+  std::vector<Replay> replays(whole ? 0 : static_cast<size_t>(rows / step));
+  const auto replay = [&](int64_t i) {
+    return whole ? nullptr : &replays[static_cast<size_t>(i / step)];
+  };
   std::vector<models::State> texts, videos;
   for (int64_t i = 0; i < rows; i += step) {
     const torch::AutoGradMode keep(whole);
-    if (!whole) random.emplace_back(model_.device());
-    const auto [text, video] = states(part_of(batch, i, i + step));
+    const auto [text, video] = states(part_of(batch, i, i + step), replay(i));
     texts.push_back(text);
     videos.push_back(video);
   }
   const States own{models::State::cat(texts), models::State::cat(videos)};
   const States all{gathered(own.text, group_), gathered(own.video, group_)};
-  const Tensor value = loss(all, group_.gather(batch.video_index), factor);
+  const Tensor value = loss(all, factor);
 
   const int64_t first = group_.rank() * rows;
   for (int64_t i = 0; i < rows; i += step) {
-    if (!whole) random[static_cast<size_t>(i / step)].restore();
-    const auto [text, video] = whole ? own : states(part_of(batch, i, i + step));
+    const auto [text, video] = whole ? own : states(part_of(batch, i, i + step), replay(i));
     variable_list roots, gradients;
     send_back(text, all.text, first + i, roots, gradients);
     send_back(video, all.video, first + i, roots, gradients);
@@ -139,9 +176,18 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
   return value;
 }
 
+Step::Rows Step::of_all_ranks(const data::Batch& batch) {
+  if (group_.alone()) return {batch.video_index, batch.caption_index, batch.text.truncated};
+  Tensor truncated = torch::zeros_like(batch.video_index);
+  truncated[0] = batch.text.truncated;
+  const Tensor all =
+      group_.gather(torch::stack({batch.video_index, batch.caption_index, truncated}, 1));
+  return {all.select(1, 0), all.select(1, 1), all.select(1, 2).sum().item<int64_t>()};
+}
+
 // The loss of all states; leaves gradients in them, and this rank's part in the parameters that it
 // uses itself (the head's `score`, the temperature).
-Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
+Tensor Step::loss(const States& all, double factor) {
   const int64_t ranks = group_.size(), rows = all.text.size() / ranks, first = group_.rank() * rows;
   auto& head = model_.head();
   Tensor own;  // [b, B]
@@ -152,7 +198,7 @@ Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
   const Tensor sim = group_.gather(own).requires_grad_();  // [B, B]
   const Tensor temperature = model_.encoders().logit_scale();
   const Tensor scale = temperature.detach().requires_grad_();
-  Tensor value = loss_({sim, scale, duplicate_pairs(video_index).to(sim.device())});
+  Tensor value = loss_({sim, scale, duplicate_pairs(models::sent(rows_.videos, sim.device()))});
   (factor == 1 ? value : value * factor).backward();
 
   variable_list roots = {own}, gradients = {sim.grad().slice(0, first, first + rows)};
@@ -177,31 +223,34 @@ Tensor Step::loss(const States& all, const Tensor& video_index, double factor) {
   return value;
 }
 
-Step::States Step::states(const data::Batch& batch) {
+Step::States Step::states(const data::Batch& batch, Replay* replay) {
   // Texts before videos: the order in which they draw random numbers.
-  models::TextState text = texts(batch);
-  return {std::move(text), videos(batch)};
+  models::TextState text = texts(batch, replay);
+  return {std::move(text), videos(batch, replay)};
 }
 
-models::TextState Step::texts(const data::Batch& batch) {
+models::TextState Step::texts(const data::Batch& batch, Replay* replay) {
   RECORD_USER_SCOPE("texts");
   auto& head = model_.head();
   const auto wanted = head.wants();
-  if (features_ && features_->has_texts()) {
-    return head.text(
-        models::to(features_->texts(batch.caption_index, wanted.padding), model_.device()));
-  }
-  return head.text(model_.encode_text(batch.text.ids, batch.text.mask, precision_, wanted));
+  const auto encode = [&] {
+    if (features_ && features_->has_texts()) {
+      return models::to(features_->texts(batch.caption_index, wanted.padding), model_.device());
+    }
+    return model_.encode_text(batch.text.ids, batch.text.mask, precision_, wanted);
+  };
+  return head.text(replay ? replay->texts(model_.device(), texts_train_, encode) : encode());
 }
 
-models::VideoState Step::videos(const data::Batch& batch) {
+models::VideoState Step::videos(const data::Batch& batch, Replay* replay) {
   RECORD_USER_SCOPE("videos");
   auto& head = model_.head();
-  if (features_) {
-    return head.video(models::to(features_->videos(batch.video_index), model_.device()));
-  }
-  const auto& [pixels, mask, times] = batch.video;
-  return head.video(model_.encode_video(pixels, mask, times, precision_, head.wants()));
+  const auto encode = [&] {
+    if (features_) return models::to(features_->videos(batch.video_index), model_.device());
+    const auto& [pixels, mask, times] = batch.video;
+    return model_.encode_video(pixels, mask, times, precision_, head.wants());
+  };
+  return head.video(replay ? replay->videos(model_.device(), videos_train_, encode) : encode());
 }
 
 }  // namespace vtr::train

@@ -5,7 +5,8 @@
 // into micro-batches the states are made without gradients first, and again, one micro-batch after
 // the other, when the gradients of the states are known: memory for one (GradCache; Gao, Zhang, Han
 // and Callan, "Scaling Deep Contrastive Learning Batch Size under Memory Limited Setup", 2021).
-// Both ways are exact: each state enters the loss through its values alone.
+// What a tower gives that does not train is made once. Both ways are exact: each state enters the
+// loss through its values alone.
 #pragma once
 
 #include "vtr/data/loader.h"
@@ -19,6 +20,11 @@ namespace vtr::train {
 
 class Step {
  public:
+  // Of all ranks: which video and which caption of the manifest's each row is; captions cut.
+  struct Rows {
+    Tensor videos, captions;  // [B] int64
+    int64_t truncated = 0;
+  };
   // Throws Error where the model or the number of ranks does not go with the options.
   Step(models::Retriever& model, const TrainOptions& options, dist::Group& group);
   // From now on features of frozen towers are read from there (null: from nowhere).
@@ -27,16 +33,19 @@ class Step {
   // the parameters', summed over the ranks; returns the loss, a detached scalar. Throws Error when
   // no parameter has a part in it.
   Tensor backward(const data::Batch& batch, double factor);
+  const Rows& rows() const { return rows_; }  // of the last batch
 
  private:
   struct States {
     models::TextState text;
     models::VideoState video;
   };
-  States states(const data::Batch& batch);
-  models::TextState texts(const data::Batch& batch);
-  models::VideoState videos(const data::Batch& batch);
-  Tensor loss(const States& all, const Tensor& video_index, double factor);
+  struct Replay;  // of a micro-batch
+  Rows of_all_ranks(const data::Batch& batch);
+  States states(const data::Batch& batch, Replay* replay);
+  models::TextState texts(const data::Batch& batch, Replay* replay);
+  models::VideoState videos(const data::Batch& batch, Replay* replay);
+  Tensor loss(const States& all, double factor);
 
   models::Retriever& model_;
   dist::Group& group_;
@@ -44,6 +53,8 @@ class Step {
   const std::string precision_;
   const int64_t micro_batch_;
   const losses::Loss loss_;
+  const bool texts_train_, videos_train_;  // the towers
+  Rows rows_;
   const eval::Features* features_ = nullptr;
 };
 

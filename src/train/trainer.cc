@@ -92,7 +92,8 @@ struct Trainer::Impl {
   void open_features();
   void encode_features();
   bool validate();
-  void checkpoint(bool best);
+  void checkpoint();
+  models::TensorMap kept_tensors() const;
   void count_steps();
   void check_batch() const;
   void announce() const;
@@ -144,12 +145,16 @@ Outcome Trainer::Impl::loop() {
                        .device = parts.encoding.model.device(),
                        .precision = options.precision});
   while (!over() && !parts.group.any(stop_signal != 0)) {
+    const bool is_first = state.step == first;
+    const auto device = parts.encoding.model.device();
+    const int64_t held = is_first ? reset_peak_memory(device) : 0;
     profile.before_step();
     step(loader.next());
     profile.after_step();
-    if (state.step == first + 1) {
-      log::info("[train] memory after a step: {} MB at most",
-                megabytes(peak_memory(parts.encoding.model.device())));
+    if (is_first) {
+      const int64_t peak = peak_memory(device);
+      log::info("[train] memory in the first step: {} MB at most, {} MB more than before it",
+                megabytes(peak), megabytes(peak - held));
     }
     saver.check();
     const bool last = state.step == total;
@@ -158,7 +163,7 @@ Outcome Trainer::Impl::loop() {
     if (!look && !keep && !due(options.log_every)) continue;
     read(loader);  // nothing is kept of a step that was not looked at
     const bool best = look && validate();
-    if (best || keep || over()) checkpoint(best);
+    if (best || keep || over()) checkpoint();
     recorder->restart(loader.waited());
   }
   return finish(loader);
@@ -167,7 +172,7 @@ Outcome Trainer::Impl::loop() {
 Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
   if (saved != state.step) {  // stopped in between
     read(loader);
-    checkpoint(false);
+    checkpoint();
   }
   saver.wait();
   recorder->finish();
@@ -186,8 +191,15 @@ void Trainer::Impl::announce() const {
             optimizer.size(), frozen);
   log::info(
       "[train] memory, {}",
-      describe(expected_memory(parts.encoding.model, optimizer.state(), options, parts.group.size(),
+      describe(expected_memory(parts.encoding.model, kept_tensors(), options, parts.group.size(),
                                {.frames = loader.video.frames, .words = loader.max_words})));
+}
+
+// What the optimiser and the average of the weights keep.
+models::TensorMap Trainer::Impl::kept_tensors() const {
+  auto kept = optimizer.state();
+  for (auto& item : ema.state()) kept.push_back(std::move(item));
+  return kept;
 }
 
 void Trainer::Impl::count_steps() {
@@ -220,6 +232,7 @@ void Trainer::Impl::go_on(const Checkpoint& from) {
   ema.load_state(rest);
   state = from.state;
   saved = state.step;
+  if (writes()) mark_best(run, state.best_step);  // which a kill may have left undone
 }
 
 // The features of a text tower that stands still are kept too.
@@ -272,7 +285,8 @@ void Trainer::Impl::step(const data::Batch& batch) {
   ema.update();
   ++state.step;
   const bool overflow = scaled() && overflowed(skip);
-  recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit, overflow}, batch);
+  recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit, overflow},
+                pass.rows());
 }
 
 // A gradient that overflows in fp16 halves the loss's scale, which doubles every kScaleSteps.
@@ -315,17 +329,16 @@ bool Trainer::Impl::validate() {
   state.worse = score > state.best ? 0 : state.worse + 1;
   if (score < state.best) return false;  // of equal ones the newer
   state.best = score;
+  state.best_step = state.step;
   return true;
 }
 
-void Trainer::Impl::checkpoint(bool best) {
+void Trainer::Impl::checkpoint() {
   saved = state.step;
   if (!writes()) return;
-  auto rest = optimizer.state();
-  for (auto& item : ema.state()) rest.push_back(std::move(item));
+  const auto rest = kept_tensors();
   const Ema::InUse average(ema);
-  saver.save({.model = module_tensors(parts.encoding.model), .optimizer = rest, .state = state},
-             best);
+  saver.save({.model = module_tensors(parts.encoding.model), .optimizer = rest, .state = state});
 }
 
 Trainer::Trainer(const Parts& parts, const fs::path& run)

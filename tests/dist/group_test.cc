@@ -58,6 +58,16 @@ TEST(Group, BroadcastsRankZerosAndKnowsWhetherAny) {
   });
 }
 
+TEST(Group, WhatMustBeTheSameOnAllIsNamedWithTheRanksWhereItIsNot) {
+  test::run_ranks(3, [](dist::Group& group) {
+    group.check_same("the seed", "7");
+    const std::string step = group.rank() == 1 ? "step 4" : "none";
+    test::expect_error([&] { group.check_same("the checkpoint", step); },
+                       "the checkpoint of rank 1 (");
+  });
+  Group().check_same("the seed", "7");
+}
+
 TEST(Group, OfOneExchangesNothing) {
   Group alone;
   const Tensor x = torch::ones({2});

@@ -122,7 +122,7 @@ TEST_F(Ranks, EvaluationIsThatOfOneProcess) {
   expect_all(outcomes, 0);
   EXPECT_NE(outcomes[0].output.find("R@1"), std::string::npos) << outcomes[0].output;
   EXPECT_EQ(outcomes[1].output, "") << "the first one tells";
-  EXPECT_EQ(read_file(dir / "one/queries.csv"), read_file(dir / "two/queries.csv"));
+  EXPECT_EQ(read_file(dir / "one/ordered/queries.csv"), read_file(dir / "two/ordered/queries.csv"));
 
   const auto refused = run_ranks(2, eval("three", {"eval.rerank=dsl"}));
   expect_all(refused, 1);

@@ -60,6 +60,10 @@ TEST_F(Resume, KilledAtRandomMomentsEqualsUninterruptedToTheBit) {
   EXPECT_NE(resumed.output.find("goes on from"), std::string::npos) << resumed.output;
   EXPECT_EQ(losses_of(dir / "whole"), losses_of(dir / "killed"));
   EXPECT_EQ(read_file(dir / "whole/validation.jsonl"), read_file(dir / "killed/validation.jsonl"));
+  const auto best = fs::path("checkpoints") / "best";
+  EXPECT_EQ(fs::read_symlink(dir / "whole" / best), fs::read_symlink(dir / "killed" / best));
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "whole/checkpoints"), {}),
+            std::distance(fs::directory_iterator(dir / "killed/checkpoints"), {}));
   const auto last = fmt::format("checkpoints/step_{:0>8}", steps);
   for (const std::string name : {"model.safetensors", "optimizer.safetensors", "state.yaml"}) {
     EXPECT_EQ(read_file(dir / "whole" / last / name), read_file(dir / "killed" / last / name))

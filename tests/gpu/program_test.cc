@@ -52,7 +52,8 @@ TEST_F(GpuProgram, TrainsAsOnTheCPUInEveryPrecision) {
     expect_done(outcome);
     expect_curves_near(precision, "cpu", bound);
     EXPECT_NE(outcome.output.find("on cuda"), std::string::npos) << outcome.output;
-    EXPECT_NE(outcome.output.find("memory after a step: "), std::string::npos) << outcome.output;
+    EXPECT_NE(outcome.output.find("memory in the first step: "), std::string::npos)
+        << outcome.output;
   }
 }
 

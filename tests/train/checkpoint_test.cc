@@ -29,7 +29,11 @@ TEST(Checkpoint, KeepsTheNewestAndTheBest) {
   const test::TempDir run;
   const torch::nn::Linear net(3, 2);
   Saver saver(run.path(), 2);
-  for (int64_t step = 1; step <= 5; ++step) saver.save(snapshot_of(net, step), step == 2);
+  for (int64_t step = 1; step <= 5; ++step) {
+    auto snapshot = snapshot_of(net, step);
+    snapshot.state.best_step = step >= 2 ? 2 : 0;
+    saver.save(snapshot);
+  }
   saver.wait();
   EXPECT_EQ(latest_checkpoint(run.path())->state.step, 5);
   EXPECT_EQ(chosen_checkpoint(run.path()).state.step, 2);
@@ -37,12 +41,32 @@ TEST(Checkpoint, KeepsTheNewestAndTheBest) {
   EXPECT_FALSE(fs::exists(run / "checkpoints/step_00000003"));
 }
 
+TEST(Checkpoint, WhatAKillLeavesOfARemovalGoesWithTheNextOne) {
+  const test::TempDir run;
+  const torch::nn::Linear net(3, 2);
+  fs::remove(save(run.path(), net, 1) / "DONE");
+  save(run.path(), net, 2);
+  prune_checkpoints(run.path(), 2);
+  EXPECT_FALSE(fs::exists(run / "checkpoints/step_00000001"));
+  EXPECT_EQ(latest_checkpoint(run.path())->state.step, 2);
+}
+
+TEST(Checkpoint, OnlyOneThatIsThereBecomesTheBest) {
+  const test::TempDir run;
+  save(run.path(), torch::nn::Linear(3, 2), 1);
+  mark_best(run.path(), 0);
+  mark_best(run.path(), 9);
+  EXPECT_FALSE(fs::is_symlink(run / "checkpoints/best"));
+  mark_best(run.path(), 1);
+  EXPECT_EQ(fs::read_symlink(run / "checkpoints/best"), "step_00000001");
+}
+
 TEST(Checkpoint, IsOfTheMomentWhateverIsTrainedMeanwhile) {
   const test::TempDir run;
   torch::nn::Linear net(300, 200);
   const Tensor then = net->weight.detach().clone();
   Saver saver(run.path(), 1);
-  saver.save(snapshot_of(net, 1), false);
+  saver.save(snapshot_of(net, 1));
   torch::nn::init::zeros_(net->weight);
   saver.wait();
   load_model(*net, run / "checkpoints/step_00000001");
@@ -53,7 +77,7 @@ TEST(Checkpoint, AFailureOfTheWriterIsThrownLater) {
   const test::TempDir run;
   run.write("checkpoints", "a file where the folder should be");
   Saver saver(run.path(), 1);
-  saver.save(snapshot_of(torch::nn::Linear(3, 2), 7), false);
+  saver.save(snapshot_of(torch::nn::Linear(3, 2), 7));
   expect_error([&] { saver.wait(); }, "the checkpoint of step 7 could not be written");
   saver.check();  // it is thrown once
 }
@@ -124,6 +148,10 @@ TEST(InitFrom, TakesTheWeightsOfARunACheckpointOrAFile) {
     EXPECT_TRUE(torch::equal(fresh.clip->weight, model.clip->weight)) << path;
     EXPECT_TRUE(torch::equal(fresh.head->bias, model.head->bias)) << path;
   }
+  const fs::path file = folder / "model.safetensors";
+  flip_byte(file, fs::file_size(file) - 2);
+  Model fresh(2);
+  expect_error([&] { init_from(fresh, file); }, file.string() + ": damaged");
 }
 
 TEST(InitFrom, SaysWhatAnotherHeadDoesNotFindAndRefusesOtherEncoders) {

@@ -6,6 +6,8 @@
 #include "support/tensor_near.h"
 #include "support/tiny_retriever.h"
 
+#include "vtr/eval/flops.h"
+
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
@@ -141,6 +143,41 @@ TEST(Step, DropoutOfTheScoreIsThatOfTheWholeBatch) {
   const auto batch = test::tiny_training_batch(kPairs);
   expect_equal(*model, step(*model, with_micro_batch(2), batch),
                reference(*model, with_micro_batch(0), batch), 1e-5);
+}
+
+// A tower that stands still is run once for each micro-batch, and what the head draws after it is
+// drawn alike both times.
+TEST(Step, WhatStandsStillIsMadeOnce) {
+  const auto batch = test::tiny_training_batch(kPairs);
+  const auto model = model_with("seq_transf");
+  const auto flops = [&](int64_t pairs) {
+    const eval::FlopCounter counter;
+    step(*model, with_micro_batch(pairs), batch);
+    return static_cast<double>(counter.count());
+  };
+  const double trained = flops(2) / flops(0);
+  for (auto& parameter : model->encoders().parameters()) parameter.requires_grad_(false);
+  EXPECT_GT(trained, 1.2);
+  EXPECT_LT(flops(2) / flops(0), trained - 0.1);
+  for (const int64_t pairs : {0, 2, 8}) {
+    const auto options = with_micro_batch(pairs);
+    expect_equal(*model, step(*model, options, batch), reference(*model, options, batch), 1e-5);
+  }
+}
+
+TEST(Step, KnowsTheRowsOfAllRanks) {
+  const auto batch = test::tiny_training_batch(kPairs);
+  test::run_ranks(2, [&](dist::Group& group) {
+    const auto model = model_with("mean_pool");
+    Step step(*model, with_micro_batch(0), group);
+    const int64_t begin = group.rank() * kPairs / 2;
+    auto own = rows_of(batch, begin, begin + kPairs / 2);
+    own.text.truncated = 1 + group.rank();
+    step.backward(own, 1);
+    EXPECT_TRUE(step.rows().videos.equal(batch.video_index));
+    EXPECT_TRUE(step.rows().captions.equal(batch.caption_index));
+    EXPECT_EQ(step.rows().truncated, 3);
+  });
 }
 
 TEST(Step, FactorScalesGradientsAndNotTheLoss) {

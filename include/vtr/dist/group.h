@@ -51,6 +51,8 @@ class Group {
   void end_sum(Sum& sum);
   void broadcast(const std::vector<Tensor>& tensors);  // each becomes rank 0's
   bool any(bool value);                                // whether it is true on some rank
+  // Throws Error on every rank, naming those whose value is not rank 0's.
+  void check_same(const std::string& what, const std::string& value);
   // The others end too, and say why. For an error that this rank will not go on from.
   void fail(const std::string& why);
 

@@ -24,6 +24,9 @@ struct VideoFeatures {
   Tensor times{};  // [B, T] float, seconds into the video, or undefined when nobody measured them
 };
 
+// x on that device; from the CPU it travels beside the device's work, which waits for it where it
+// must.
+Tensor sent(const Tensor& x, c10::Device device);
 // The same on another device.
 TextFeatures to(const TextFeatures& features, c10::Device device);
 VideoFeatures to(const VideoFeatures& features, c10::Device device);

@@ -32,12 +32,14 @@ struct GuardState {
 struct TrainState {
   int64_t step = 0;           // updates done
   double best = -1;           // the best validation metric so far; -1: none
+  int64_t best_step = 0;      // of that one
   int64_t worse = 0;          // validations in a row without a better one
   double loss_scale = 65536;  // of fp16
   GuardState guard;
   void fields(auto& f) {
     f("step", step, "updates done");
     f("best", best, "best validation metric");
+    f("best_step", best_step, "of that one");
     f("worse", worse, "validations since");
     f("loss_scale", loss_scale, "of fp16");
     f("guard", guard, "of train.non_finite and train.divergence");
@@ -61,7 +63,8 @@ models::TensorMap module_tensors(const torch::nn::Module& model);
 
 // Throws Error (disk full, for one) and leaves the earlier checkpoints untouched.
 fs::path save_checkpoint(const fs::path& run, const Snapshot& snapshot);
-void mark_best(const fs::path& checkpoint);
+// `best` links to the checkpoint of that step from now on, if it is there.
+void mark_best(const fs::path& run, int64_t step);
 // Keeps the newest `keep` and the best one.
 void prune_checkpoints(const fs::path& run, int64_t keep);
 

@@ -92,7 +92,7 @@ Reranked rerank(const config::Choice& asked, const Encoding& encoding, const Eva
   const auto scores = [&](const Evaluation& of) {
     return Scores(encoding, of, bank ? &*bank : nullptr, workspace_mb);
   };
-  config::Choice choice = asked;
+  config::Choice choice{asked.name, YAML::Clone(asked.options)};  // copies share their nodes
   if (asked.options["beta"] && asked.options["beta"].as<double>() == 0) {
     choice = with_beta(asked, encoding.model.encoders().logit_scale().exp().item<double>());
   }
