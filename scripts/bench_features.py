@@ -67,7 +67,7 @@ def blow_up(store, args):
     folder = store / split["folder"]
     source = random.Random(1)
     words = ["red", "blue", "green", "circle", "square", "then", "a", "moves", "appears", "and"]
-    items = [{"id": f"video{v}", "bytes": 0,
+    items = [{"id": f"video{v}", "bytes": 0, "start": 0, "end": 0,
               "captions": [" ".join(source.choices(words, k=9)) + f" {c}" for c in range(args.captions)]}
              for v in range(args.videos)]
     (folder / "items.json").write_text(json.dumps(items))
