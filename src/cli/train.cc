@@ -93,7 +93,10 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   group.check_same("the data", train_split.sha256() + " " + val_split.sha256());
   auto alike = without_places(experiment);
   alike.model.weights.clear();
-  group.check_same("the configuration", config::to_text(config::write(alike)));
+  for (const auto& section : config::write(alike)) {
+    group.check_same(fmt::format("`{}` of the configuration", section.first.as<std::string>()),
+                     config::to_text(section.second));
+  }
   auto here = experiment;
   here.device = device;
   const auto model = build_model(here, /*load_weights=*/!found);

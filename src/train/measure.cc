@@ -4,7 +4,6 @@
 #include "optimizer.h"
 #include "step.h"
 
-#include "vtr/core/error.h"
 #include "vtr/core/random.h"
 #include "vtr/eval/flops.h"
 
@@ -17,6 +16,8 @@
 #include <malloc.h>
 #include <map>
 #include <optional>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace vtr::train {
 namespace {
@@ -25,16 +26,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Of this process in bytes, now ("VmRSS:") or at its peak ("VmHWM:") since the last reset.
-int64_t resident(const std::string& key) {
-  std::ifstream status("/proc/self/status");
-  for (std::string word; status >> word;) {
-    int64_t kilobytes = 0;
-    if (word == key && status >> kilobytes) return kilobytes << 10;
-  }
-  throw Error("/proc/self/status: no " + key);
 }
 
 // Seconds spent in the named scopes of a step on this thread, while it lives.
@@ -108,7 +99,11 @@ int64_t trained_values(models::Retriever& model, const TrainOptions& options) {
 }
 
 int64_t peak_memory(c10::Device device) {
-  if (device.is_cpu()) return resident("VmHWM:");
+  if (device.is_cpu()) {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return int64_t{1024} * usage.ru_maxrss;
+  }
   return c10::getDeviceAllocator(device.type())
       ->getDeviceStats(device.index())
       .allocated_bytes[0]
@@ -123,9 +118,10 @@ int64_t reset_peak_memory(c10::Device device) {
     return allocator->getDeviceStats(device.index()).allocated_bytes[0].current;
   }
   malloc_trim(0);
-  std::ofstream reset("/proc/self/clear_refs");
-  VTR_CHECK(reset << "5" << std::flush, "/proc/self/clear_refs: the peak cannot be measured");
-  return resident("VmRSS:");
+  std::ofstream("/proc/self/clear_refs") << "5";
+  int64_t all = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * ::sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace vtr::train

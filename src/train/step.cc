@@ -143,7 +143,7 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
   const int64_t step = micro_batch_ > 0 ? std::min(micro_batch_, rows) : rows;
   const bool whole = step == rows;  // then the states keep their past, and are made once
   rows_ = of_all_ranks(batch);
-  std::vector<Replay> replays(whole ? 0 : static_cast<size_t>(rows / step));
+  std::vector<Replay> replays(whole ? 0 : static_cast<size_t>((rows + step - 1) / step));
   const auto replay = [&](int64_t i) {
     return whole ? nullptr : &replays[static_cast<size_t>(i / step)];
   };

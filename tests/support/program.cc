@@ -157,7 +157,7 @@ std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& ar
   }
   if (strike) {
     Process& victim = *processes[static_cast<size_t>(strike->victim)];
-    victim.send(SIGKILL);  // where it was only stopped
+    if (strike->signal == SIGSTOP) victim.send(SIGKILL);
     outcomes[static_cast<size_t>(strike->victim)] = victim.wait();
   }
   return outcomes;

@@ -165,6 +165,14 @@ TEST(Step, WhatStandsStillIsMadeOnce) {
   }
 }
 
+// A split smaller than a batch is one by itself; its last micro-batch may be short.
+TEST(Step, AShortBatchHasAShortLastPart) {
+  const auto batch = test::tiny_training_batch(kPairs - 2);
+  const auto model = model_with("joint");
+  const auto options = with_micro_batch(4);
+  expect_equal(*model, step(*model, options, batch), reference(*model, options, batch), 1e-5);
+}
+
 TEST(Step, KnowsTheRowsOfAllRanks) {
   const auto batch = test::tiny_training_batch(kPairs);
   test::run_ranks(2, [&](dist::Group& group) {

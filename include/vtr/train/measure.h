@@ -30,7 +30,8 @@ void wait(const Tensor& result);
 // The most that this process has had since its start or the last reset, in bytes: resident memory,
 // or what LibTorch's allocator gave out on a GPU.
 int64_t peak_memory(c10::Device device);
-// Gives back what was freed; from now on the peak is counted from what is held, which is returned.
+// Gives back what was freed; from now on the peak is counted from what is held, which is returned
+// (where the kernel does not allow it, still from the start).
 int64_t reset_peak_memory(c10::Device device);
 
 }  // namespace vtr::train
