@@ -11,7 +11,8 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 
-readonly preset=${VTR_PRESET:-cuda} limit=60000000
+preset=${VTR_PRESET:-cuda}
+readonly limit=60000000
 readonly file=$(realpath -m "${1:-build/vtr_bundle.tar.xz}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -60,11 +61,12 @@ launcher vtr
 launcher gpu_test
 sed -n 's/^torch==//p' third_party/requirements.txt >"$root/torch_version"
 cp -r configs "$root"
+rm "$root"/configs/sweeps/*.svg
 cp .venv/assets/* "$root/assets"
 cp scripts/gpu_check.sh LICENSE "$root"
 make_data
 
-XZ_OPT="--x86 --lzma2=preset=9" tar -C "$work" --sort=name --owner=0 --group=0 -cJf "$file" vtr_bundle
+XZ_OPT="--x86 --lzma2=preset=9e,dict=256MiB" tar -C "$work" --sort=name --owner=0 --group=0 -cJf "$file" vtr_bundle
 size=$(stat -c %s "$file")
 say "$file: $size bytes, unpacked $(du -sb "$root" | cut -f1)"
 ((size < limit)) || die "larger than $limit bytes"
