@@ -53,14 +53,18 @@ class AttentionHead : public Head {
   double head_scale() const;            // 1 / sqrt(d)
   Tensor positions(const VideoFeatures& features) const;
   Tensor placed_frames(const VideoFeatures& features);  // f_i = LN1(x_i) + p_i  [M, T, D]
+  // Linear layers of the placed frames f, [M, T, D] each. In training on stored features, which
+  // take no gradient, f need not either: LN1's gain moves into the weights, and what is added to a
+  // frame passes through them once for all videos.
+  std::vector<Tensor> of_frames(const VideoFeatures& features, const Tensor& f,
+                                const std::vector<torch::nn::Linear>& linears);
   // r [N, M, T] from the texts' q [N, D], the frames' k [M, T, D] and the videos' state, -inf where
   // not among the `topk` kept.
   Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video, int64_t topk) const;
-  // Training without dropout, on texts enough to pay for the images of the videos' vectors: `score`
-  // then factors (factored/pairs.h).
-  bool trains_factored(int64_t texts) const {
-    return is_training() && options_.dropout == 0 && texts >= 2 * context_.frames;
-  }
+  // From so many texts on it pays to take a video's own vectors through W_o, not every pair's.
+  bool projects_videos(int64_t texts) const { return texts >= 2 * context_.frames; }
+  // By attention head, without its bias: [B, H, T, d] -> H of [B, T, D].
+  std::vector<Tensor> projected(const Tensor& vectors) const;
   // pooled [M, N, D] -> sim [N, M] = n(t) . n(LN3(z + Dropout(W z + b))), z = LN2(pooled)
   Tensor tail(const Tensor& pooled, const Tensor& text);
 

@@ -1,6 +1,5 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
-#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -36,12 +35,11 @@ class Cross : public AttentionHead {
   Tensor score(const TextState& text, const VideoState& video) override {
     const Tensor a = attention(text, video);                            // [M, H, N, T]
     const Tensor v = split(attention_->v(video["f"])).transpose(1, 2);  // [M, H, T, d]
-    if (trains_factored(text.size())) {
-      const PairTail tail(parts());
-      const Tensor bias = tail.images(attention_->out->bias) / static_cast<double>(options_.heads);
-      return tail.score(
-          {a.transpose(1, 2).flatten(2), tail.head_images(v).flatten(1, 2) + bias, {}, {}},
-          text["text"]);
+    if (projects_videos(text.size())) {
+      // The weights of an attention head sum to one.
+      const Tensor bias = attention_->out->bias / static_cast<double>(options_.heads);
+      const Tensor vectors = torch::cat(projected(v), 1) + bias;  // [M, H T, D]
+      return tail(a.transpose(1, 2).flatten(2).bmm(vectors), text["text"]);
     }
     return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
   }
@@ -54,7 +52,8 @@ class Cross : public AttentionHead {
   std::unique_ptr<Factored> factored() override { return factor_cross(parts()); }
 
   int64_t pair_bytes() const override {
-    return (6 * context_.width + 4 * options_.heads * context_.frames) * int64_t{sizeof(float)};
+    return ((7 + options_.heads / 2) * context_.width + 4 * options_.heads * context_.frames) *
+           int64_t{sizeof(float)};
   }
 
  private:

@@ -1,6 +1,5 @@
 #include "heads/attention.h"
 #include "heads/factored/factored.h"
-#include "heads/factored/pairs.h"
 #include "heads/heads.h"
 
 #include <torch/types.h>
@@ -42,9 +41,10 @@ class Joint final : public AttentionHead {
 
   VideoState video(const VideoFeatures& features) override {
     const Tensor f = placed_frames(features), at = positions(features);
-    const Tensor q = temporal_->rotated(split(attention_->q(f)), at);  // [M, T, H, d]
-    const Tensor k = temporal_->rotated(split(attention_->k(f)), at);
-    const Tensor v = split(attention_->v(f)).transpose(1, 2);  // [M, H, T, d]
+    const auto of = of_frames(features, f, {attention_->q, attention_->k, attention_->v});
+    const Tensor q = temporal_->rotated(split(of[0]), at);  // [M, T, H, d]
+    const Tensor k = temporal_->rotated(split(of[1]), at);
+    const Tensor v = split(of[2]).transpose(1, 2);  // [M, H, T, d]
     Tensor logits = q.transpose(1, 2).matmul(k.permute({0, 2, 3, 1})) * head_scale();
     const Tensor bias = temporal_->bias(at);  // [M or 1, H, T + 1, T + 1]
     if (bias.defined()) logits = logits + bias.slice(2, 1).slice(3, 1);
@@ -65,30 +65,15 @@ class Joint final : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor w = weights(text, video).transpose(0, 1);                 // [M, N, T]
-    const Tensor ks = text["k"].permute({1, 2, 0});                        // [H, d, N]
-    const Tensor vs = text["v"].transpose(0, 1);                           // [H, N, d]
-    Tensor logits = video["q"].transpose(1, 2).matmul(ks) * head_scale();  // [M, H, T, N]
+    const Tensor w = weights(text, video).transpose(0, 1);  // [M, N, T]
+    Tensor logits = video["q"].flatten(0, 1).transpose(0, 1).bmm(text["k"].permute({1, 2, 0}));
+    logits = logits.unflatten(1, {w.size(0), -1}).transpose(0, 1) * head_scale();  // [M, H, T, N]
     if (video.has("bias")) logits = logits + video["bias"].select(3, 0).unsqueeze(-1);
     const Tensor alpha = (logits - video["lse"].unsqueeze(-1)).sigmoid().transpose(2, 3);
     const Tensor taken = w.unsqueeze(1) * alpha;  // [M, H, N, T]
-    if (trains_factored(text.size())) return factored_score(w, taken, text, video);
-    const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +
-                         taken.sum(-1, /*keepdim=*/true) * vs;  // [M, H, N, d]
-    return tail(w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2)),
+    return tail(projects_videos(text.size()) ? of_projected(w, taken, text, video)
+                                             : projected_pairs(w, taken, text, video),
                 text["text"]);
-  }
-
-  Tensor factored_score(const Tensor& w, const Tensor& taken, const TextState& text,
-                        const VideoState& video) {
-    const PairTail tail(parts());
-    const Tensor of_frames = tail.images(video["f"] + attention_->out->bias);    // [M, T, 2 D]
-    const Tensor attended = tail.head_images(video["o"]).flatten(1, 2);          // [M, H T, 2 D]
-    const Tensor left = (w.unsqueeze(1) - taken).transpose(1, 2).flatten(2);     // [M, N, H T]
-    const Tensor of_text = tail.head_images(text["v"].unsqueeze(2)).squeeze(2);  // [N, H, 2 D]
-    return tail.score({torch::cat({w, left}, 2), torch::cat({of_frames, attended}, 1),
-                       taken.sum(-1).permute({2, 0, 1}), of_text},
-                      text["text"]);
   }
 
   Explanation explain(const TextState& text, const VideoState& video) override {
@@ -96,7 +81,8 @@ class Joint final : public AttentionHead {
   }
 
   int64_t pair_bytes() const override {
-    return (8 * context_.width + 4 * options_.heads * context_.frames) * int64_t{sizeof(float)};
+    return ((9 + options_.heads / 2) * context_.width + 4 * options_.heads * context_.frames) *
+           int64_t{sizeof(float)};
   }
 
   std::unique_ptr<Factored> factored() override { return factor_joint(parts()); }
@@ -129,6 +115,25 @@ class Joint final : public AttentionHead {
   }
 
  private:
+  // The pooled vectors [M, N, D], from w [M, N, T] and w alpha [M, H, N, T].
+  Tensor projected_pairs(const Tensor& w, const Tensor& taken, const TextState& text,
+                         const VideoState& video) {
+    const Tensor mixed = (w.unsqueeze(1) - taken).matmul(video["o"]) +
+                         taken.sum(-1, /*keepdim=*/true) * text["v"].transpose(0, 1);
+    return w.matmul(video["f"]) + attention_->out(mixed.transpose(1, 2).flatten(2));
+  }
+
+  Tensor of_projected(const Tensor& w, const Tensor& taken, const TextState& text,
+                      const VideoState& video) {
+    std::vector<Tensor> vectors = projected(video["o"]);  // H of [M, T, D]
+    vectors.insert(vectors.begin(), video["f"] + attention_->out->bias);
+    const Tensor left = (w.unsqueeze(1) - taken).transpose(1, 2).flatten(2);          // [M, N, H T]
+    const Tensor own = torch::cat(projected(text["v"].unsqueeze(2)), 1);              // [N, H, D]
+    const Tensor from_text = taken.sum(-1).permute({2, 0, 1}).contiguous().bmm(own);  // [N, M, D]
+    return torch::baddbmm(from_text.transpose(0, 1), torch::cat({w, left}, 2),
+                          torch::cat(vectors, 1));
+  }
+
   // w [N, M, T]
   Tensor weights(const TextState& text, const VideoState& video) const {
     return relevance(text["q"], video["k"], video, options_.topk).softmax(-1);

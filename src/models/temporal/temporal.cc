@@ -11,17 +11,13 @@ namespace {
 // learned in any affordable number of steps.
 constexpr double kScale = 0.3;
 
-// Rows of a table [rows, ...] at real positions, those between two whole ones interpolated, those
-// beyond the ends held: x [...] -> [..., ...].
+// Rows of a table [rows, D] at real positions, those between two whole ones interpolated, those
+// beyond the ends held: x [...] -> [..., D].
 Tensor interpolated(const Tensor& table, const Tensor& x) {
-  const Tensor at = x.clamp(0, static_cast<double>(table.size(0) - 1));
-  const Tensor low = at.floor();
-  const Tensor part = (at - low).flatten().unsqueeze(-1);  // [n, 1]
-  const Tensor i = low.to(torch::kLong).flatten();
-  const Tensor next = (i + 1).clamp_max(table.size(0) - 1);
-  const Tensor rows =
-      table.index_select(0, i) * (1 - part) + table.index_select(0, next) * part;  // [n, ...]
-  return rows.unflatten(0, x.sizes());
+  const int64_t rows = table.size(0);
+  const Tensor at = x.clamp(0, static_cast<double>(rows - 1)).unsqueeze(-1);
+  const Tensor distance = (at - torch::arange(rows, at.options())).abs();
+  return (1 - distance).clamp_min(0).matmul(table);
 }
 
 class Learned final : public TemporalEncoding {
