@@ -5,16 +5,19 @@ A store of one small video is made by `vtr encode` with a small CLIP of width --
 shards are then blown up to --videos videos with --captions captions each, of random half precision
 features, and `vtr train` runs on that. Prints one JSON object a batch size: what a step takes in
 all, on the clock and of the processors, and what of it is the model's (gathering the features, the
-head forward and backward, the optimiser), and the minutes of an epoch. With --set
-model.head=mean_pool, which computes next to nothing, the step is the data's.
+head forward and backward, the optimiser), the minutes of an epoch, and, by `--profile`, a step's
+products and what a large one reached beside it. With --set model.head=mean_pool, which computes
+next to nothing, the step is the data's.
 
     scripts/bench_features.py --vtr build/release/vtr --batch 32 --batch 128
+    scripts/bench_features.py --batch 128 --set data.captions_per_video=4
 """
 import argparse
 import hashlib
 import json
 import pathlib
 import random
+import re
 import resource
 import struct
 import subprocess
@@ -26,7 +29,7 @@ SMALL = ("{name: clip, embed_dim: %d, image_resolution: 32, patch: 16, vision_wi
 
 
 def run(*words):
-    """Wall and processor seconds."""
+    """Wall and processor seconds, and what was printed."""
     def spent():
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return time.monotonic(), usage.ru_utime + usage.ru_stime
@@ -35,7 +38,7 @@ def run(*words):
     if done.returncode:
         raise SystemExit(f"{' '.join(map(str, words))}\n{done.stderr}")
     wall_end, cpu_end = spent()
-    return wall_end - wall, cpu_end - cpu
+    return wall_end - wall, cpu_end - cpu, done.stdout
 
 
 def write_shard(path, tensors):
@@ -127,19 +130,23 @@ def main():
         annotate(work / "data", blow_up(work / "store", args))
         pairs = args.videos * args.captions
         for batch in args.batch or [32, 128]:
-            def train(steps):
+            def train(steps, *more):
                 return run(args.vtr, "train", "--config", config, "--run", work / "run", "--overwrite",
                            f"data.features={work / 'store'}", f"train.batch={batch}",
-                           f"train.max_steps={steps}", *options, *args.set)
-            start, start_cpu = train(1)
-            whole, whole_cpu = train(1 + args.steps)
+                           f"train.max_steps={steps}", *options, *args.set, *more)
+            *_, profile = train(7, "--profile")
+            products, ceiling = re.search(r"([\d.]+) GFLOP .* of the (\d+) of a large", profile).groups()
+            start, start_cpu, _ = train(1)
+            whole, whole_cpu, _ = train(1 + args.steps)
             lines = (work / "run" / "metrics.jsonl").read_text().splitlines()
             model = sorted(json.loads(line)["seconds"] for line in lines)[len(lines) // 2]
             step = (whole - start) / args.steps
             print(json.dumps({"batch": batch, "start_seconds": round(start, 2), "start_cpu_seconds": round(start_cpu, 2),
                               "step_ms": round(1e3 * step, 2), "model_ms": round(1e3 * model, 2),
                               "step_cpu_ms": round(1e3 * (whole_cpu - start_cpu) / args.steps, 2),
-                              "epoch_minutes": round(step * (pairs // batch) / 60, 2)}), flush=True)
+                              "epoch_minutes": round(step * (pairs // batch) / 60, 2),
+                              "gflop": float(products), "large_product_gflops": float(ceiling)}),
+                  flush=True)
 
 
 if __name__ == "__main__":

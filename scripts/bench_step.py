@@ -3,9 +3,10 @@
 
     scripts/bench_step.py --json bench.json        # build/release/vtr, ViT-B/32, 16 x 12 frames
     scripts/bench_step.py --losses 50 --batch 4 --frames 2 --precisions fp32 bf16
+    scripts/bench_step.py --device cuda --precisions fp32 bf16 fp16 --steps 20
 
 PyTorch's side is transformers' CLIPModel with X-Pool's head as published, eager, in float32 and under
-bf16 autocast, with torch.optim.AdamW; the encoders alone without gradients, each side at its best
+autocast (fp16 with a GradScaler), with torch.optim.AdamW; the encoders alone without gradients, each side at its best
 of these precisions. Both sides start from the same weights and see the same batches, each
 run in a process of its own; they take turns, so that what else the machine does meets both.
 --losses N compares the losses of N steps instead of times. Needs third_party/requirements-dev.txt.
@@ -27,6 +28,7 @@ from transformers import CLIPModel
 from make_clip_fixtures import config
 
 VIT_B_32 = ((768, 12, 12, 224, 32), (512, 12, 8, 77, 49408), 512)
+HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1) * 255
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1) * 255
 ADAMW = {"betas": (0.9, 0.98), "eps": 1e-6}
@@ -57,21 +59,28 @@ class XPool(torch.nn.Module):
 
 
 class Model:
-    def __init__(self, folder, precision):
-        self.clip = CLIPModel.from_pretrained(folder)
-        self.head = XPool(self.clip.config.projection_dim)
-        self.bf16 = precision == "bf16"
+    def __init__(self, folder, precision, device):
+        self.clip = CLIPModel.from_pretrained(folder).to(device)
+        self.head = XPool(self.clip.config.projection_dim).to(device)
+        self.device, self.half = device, HALF.get(precision)
+        self.mean, self.std = MEAN.to(device), STD.to(device)
+        self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
+
+    def autocast(self):
+        return torch.autocast(self.device, self.half, enabled=self.half is not None)
 
     def frames(self, pixels):
         """[n, 3, R, R] uint8 -> [n, D]"""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            x = self.clip.get_image_features(pixel_values=(pixels.float() - MEAN) / STD)
+        with self.autocast():
+            pixels = (pixels.to(self.device).float() - self.mean) / self.std
+            x = self.clip.get_image_features(pixel_values=pixels)
         return getattr(x, "pooler_output", x).float()
 
     def texts(self, ids, mask):
         """[n, L] -> [n, D]"""
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
-            x = self.clip.get_text_features(input_ids=ids, attention_mask=mask.long())
+        ids, mask = ids.to(self.device), mask.long().to(self.device)
+        with self.autocast():
+            x = self.clip.get_text_features(input_ids=ids, attention_mask=mask)
         return getattr(x, "pooler_output", x).float()
 
     def optimizer(self):
@@ -86,13 +95,17 @@ class Model:
     def loss(self, pixels, ids, mask):
         frames = self.frames(pixels.flatten(0, 1)).view(*pixels.shape[:2], -1)
         logits = self.head(self.texts(ids, mask), frames) * self.clip.logit_scale.exp()
-        target = torch.arange(len(logits))
+        target = torch.arange(len(logits), device=logits.device)
         cross_entropy = torch.nn.functional.cross_entropy
         return (cross_entropy(logits, target) + cross_entropy(logits.t(), target)) / 2
 
+    def wait(self):
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
 
 def train(model, batches, steps):
-    """Seconds of every step and of its parts, and the losses."""
+    """Seconds of every step and of its parts (on a GPU: of handing them out), and the losses."""
     optimizer = model.optimizer()
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     result = {name: [] for name in ("step", "forward", "backward", "optimiser", "losses")}
@@ -101,10 +114,13 @@ def train(model, batches, steps):
         optimizer.zero_grad()
         loss = model.loss(*(batches[x][i % len(batches[x])] for x in ("pixels", "ids", "mask")))
         at.append(time.perf_counter())
-        loss.backward()
+        model.scaler.scale(loss).backward()
         at.append(time.perf_counter())
+        model.scaler.unscale_(optimizer)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        model.scaler.step(optimizer)
+        model.scaler.update()
+        model.wait()
         at.append(time.perf_counter())
         for name, begin, end in (("step", 0, 3), ("forward", 0, 1), ("backward", 1, 2),
                                  ("optimiser", 2, 3)):
@@ -120,28 +136,32 @@ def encode(model, batches, repeat):
     for _ in range(repeat):
         start = time.perf_counter()
         model.frames(pixels)
+        model.wait()
         rates["frames"].append(len(pixels) / (time.perf_counter() - start))
         start = time.perf_counter()
         for ids, mask in zip(batches["captions"].split(128), batches["captions_mask"].split(128)):
             longest = int(mask.sum(1).max())
             model.texts(ids[:, :longest], mask[:, :longest])
+        model.wait()
         rates["captions"].append(len(batches["captions"]) / (time.perf_counter() - start))
     return rates
 
 
 def child(arguments):
     """What a process of PyTorch's side does."""
-    model = Model(arguments.folder / "clip", arguments.child)
+    model = Model(arguments.folder / "clip", arguments.child, arguments.device)
     batches = load_file(arguments.folder / "batches.safetensors")
     work = encode if arguments.encode else train
     result = work(model, batches, arguments.losses or 1 + arguments.steps)
-    result["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result["peak"] = (torch.cuda.max_memory_allocated() if arguments.device == "cuda" else
+                      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
     print(json.dumps(result))
 
 
 def pytorch(arguments, folder, precision, *more):
     out = subprocess.run([sys.executable, __file__, "--child", precision, "--folder", folder,
-                          "--losses", str(arguments.losses), "--steps", str(arguments.steps), *more],
+                          "--device", arguments.device, "--losses", str(arguments.losses),
+                          "--steps", str(arguments.steps), *more],
                          check=True, stdout=subprocess.PIPE).stdout
     return json.loads(out)
 
@@ -153,7 +173,7 @@ def vtr(arguments, folder, what, precision):
     subprocess.run([arguments.vtr, "bench", what, "--weights", Path(folder) / "clip", "--head",
                     "xpool", "--precision", precision, "--repeat", str(repeat), "--batches",
                     Path(folder) / "batches.safetensors", "--json", out,
-                    f"text.max_words={arguments.words}",
+                    f"device={arguments.device}", f"text.max_words={arguments.words}",
                     "model.head.dropout=0"], check=True, stdout=subprocess.DEVNULL)
     return json.loads(out.read_text())
 
@@ -224,7 +244,7 @@ def compare_times(folder, arguments):
                         for i, part in enumerate(("forward", "backward", "optimiser"))}}
               for name in steps}
     for name, over in (("vtr bf16", "pytorch fp32"), ("vtr bf16", "pytorch bf16"),
-                       ("vtr fp32", "pytorch fp32")):
+                       ("vtr fp16", "pytorch fp16"), ("vtr fp32", "pytorch fp32")):
         if name in middle and over in middle:
             result[f"{name} over {over}"] = ratio(middle[over], middle[name])
     return result
@@ -255,6 +275,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--vtr", type=Path, default="build/release/vtr")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--words", type=int, default=32)

@@ -53,6 +53,14 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
               f"{row['peak_bytes'] / 1e9:9.2f}")
 PYTHON
 
+say "a step and the encoders beside PyTorch"
+if python3 -c 'import safetensors, transformers' 2>/dev/null; then
+  python3 "$here/bench_step.py" --vtr "$vtr" --device cuda --precisions fp32 bf16 fp16 --steps 20 \
+    --json "$out/beside_pytorch.json" 2>"$out/beside_pytorch.log" || failed=1
+else
+  say "left out: python3 has no transformers and safetensors (third_party/requirements-dev.txt)"
+fi
+
 say "a run: profiled, and as a job of one process over NCCL"
 if [[ -d $here/frames ]]; then
   data=(data.root="$here/data" data.store="$here/frames")

@@ -72,10 +72,28 @@ void start_from(models::Retriever& model, const std::string& path) {
   log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
 }
 
+// Held as long as it trains; one that is new goes again where nothing came into it.
+class RunFolder {
+ public:
+  explicit RunFolder(fs::path path)
+      : path_(std::move(path)), made_(fs::create_directories(path_)), lock_(path_) {}
+  ~RunFolder() {
+    std::error_code ignored;
+    if (made_ && fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
+  }
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+ private:
+  fs::path path_;
+  bool made_;
+  FolderLock lock_;
+};
+
 int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group& group) {
   const bool writes = group.rank() == 0;
-  std::optional<FolderLock> lock;  // as long as it trains
-  if (writes && fs::exists(flags.run)) lock.emplace(flags.run);
+  std::optional<RunFolder> folder;
+  if (writes) folder.emplace(flags.run);
   if (!flags.resume && writes) check_free(flags.run, flags.overwrite);
   const auto device = own_device(experiment.device, group);  // before any weights are read
   const auto found =
@@ -114,7 +132,6 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
                          flags.run);
   if (writes) {
     open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
-    if (!lock) lock.emplace(flags.run);
     write_splits(flags.run, splits);
   }
   log_notes(train_split);

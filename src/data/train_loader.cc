@@ -12,18 +12,19 @@
 namespace vtr::data {
 namespace {
 
-struct Pair {
-  int64_t video = 0, caption = 0;
+// The captions of a video that come with it at once: from the `first` of them in an epoch's order.
+struct Group {
+  int64_t video = 0, first = 0;
 };
 
-std::vector<Pair> all_pairs(const Manifest& manifest) {
-  std::vector<Pair> pairs;
-  for (size_t v = 0; v < manifest.videos.size(); ++v) {
-    for (size_t c = 0; c < manifest.videos[v].captions.size(); ++c) {
-      pairs.push_back({static_cast<int64_t>(v), static_cast<int64_t>(c)});
-    }
+std::vector<Group> groups_of(const Manifest& manifest, const DataOptions& data) {
+  std::vector<Group> groups;
+  for (int64_t v = 0; v < std::ssize(manifest.videos); ++v) {
+    const int64_t all = std::ssize(manifest.videos[static_cast<size_t>(v)].captions);
+    const int64_t met = data.captions == "one" ? std::min<int64_t>(all, 1) : all;
+    for (int64_t c = 0; c < met; c += data.captions_per_video) groups.push_back({v, c});
   }
-  return pairs;
+  return groups;
 }
 
 std::vector<int64_t> first_captions(const Manifest& manifest) {
@@ -40,9 +41,10 @@ struct Epoch {
   std::vector<int64_t> order;
 };
 
-// A place in a batch: which item of the epoch, and the pair it stands for.
+// A place in a batch: a video and its captions there.
 struct Item {
-  Pair pair;
+  int64_t video = 0;
+  std::vector<int64_t> captions;
   uint64_t seed = 0;  // of the frames' random rules
 };
 
@@ -78,18 +80,17 @@ struct TrainLoader::Impl {
       : manifest(from),
         tokenizer(with),
         settings(set),
-        pairs(all_pairs(manifest)),
+        groups(groups_of(manifest, set.data)),
         first_caption(first_captions(manifest)),
-        items(set.data.captions == "one" ? static_cast<int64_t>(manifest.videos.size())
-                                         : static_cast<int64_t>(pairs.size())),
-        batch(std::min(wanted, items)),
+        items(std::ssize(groups)),
+        batch(std::min(wanted / set.data.captions_per_video, items)),
         first(batch * set.rank / set.world),
         rows(batch * (set.rank + 1) / set.world - first),
         next_step(first_step),
         reader(manifest, set, set.request(Split::train)),
         pool(set.data.workers) {
     VTR_CHECK(items > 0, "{}: there is nothing to train on", manifest.name);
-    VTR_CHECK(batch >= set.world, "{}: a batch of {} has no pair for each of {} ranks",
+    VTR_CHECK(batch >= set.world, "{}: a batch of {} videos has none for each of {} ranks",
               manifest.name, batch, set.world);
     for (size_t i = 0; i < reader.ahead(rows); ++i) schedule();
   }
@@ -108,9 +109,24 @@ struct TrainLoader::Impl {
     const auto index = of.order[static_cast<size_t>(position % items)];
     const auto a = static_cast<uint64_t>(of.number), b = static_cast<uint64_t>(index);
     const uint64_t seed = derive(settings.seed, "frames", a, b);
-    if (settings.data.captions != "one") return {pairs[b], seed};
-    Rng rng(derive(settings.seed, "caption", a, b));
-    return {{index, static_cast<int64_t>(rng.below(manifest.videos[b].captions.size()))}, seed};
+    return {groups[b].video, captions_of(groups[b], a), seed};
+  }
+
+  // In the manifest's order where all come one by one, else shuffled.
+  std::vector<int64_t> captions_of(const Group& group, uint64_t epoch_number) const {
+    const auto video = static_cast<size_t>(group.video);
+    std::vector<int64_t> order(manifest.videos[video].captions.size());
+    std::iota(order.begin(), order.end(), int64_t{0});
+    const int64_t all = std::ssize(order), count = settings.data.captions_per_video;
+    if (count > 1 || settings.data.captions == "one") {
+      Rng(derive(settings.seed, "caption", epoch_number, video)).shuffle(order);
+      std::ranges::reverse(order);
+    }
+    std::vector<int64_t> captions;
+    for (int64_t i = 0; i < count; ++i) {
+      captions.push_back(order[static_cast<size_t>((group.first + i) % all)]);
+    }
+    return captions;
   }
 
   // Begins the next batch; a video that is in it twice is read once where nothing is drawn. Of many
@@ -126,9 +142,9 @@ struct TrainLoader::Impl {
     const bool draws = video::is_random(reader.request());
     for (int64_t row = 0; row < rows; ++row) {
       const Item item = item_at(*of, begin + first + row);
-      const auto [found, fresh] = places.try_emplace(item.pair.video, wanted.size());
+      const auto [found, fresh] = places.try_emplace(item.video, wanted.size());
       place.push_back(fresh || !draws ? found->second : wanted.size());
-      if (fresh || draws) wanted.push_back({item.pair.video, item.seed, row});
+      if (fresh || draws) wanted.push_back({item.video, item.seed, row});
       chosen.push_back(item);
     }
     if (!settings.read_frames) {
@@ -162,7 +178,7 @@ struct TrainLoader::Impl {
     const auto start = static_cast<int64_t>(rng.below(static_cast<uint64_t>(items)));
     for (int64_t i = 0; i < items; ++i) {
       item = item_at(of, start + i);
-      if (reader.read(item.pair.video, item.seed, frames, row)) return;
+      if (reader.read(item.video, item.seed, frames, row)) return;
     }
     throw Error(manifest.name + ": no video can be read");
   }
@@ -174,27 +190,27 @@ struct TrainLoader::Impl {
 
   Batch assemble(const std::vector<Item>& chosen, const VideoBatch& frames) const {
     std::vector<std::string> captions;
-    Tensor index = at::empty({static_cast<int64_t>(chosen.size())}, at::kLong);
-    Tensor which = at::empty_like(index);
-    for (size_t i = 0; i < chosen.size(); ++i) {
-      const auto [video, caption] = chosen[i].pair;
-      index.data_ptr<int64_t>()[i] = video;
-      which.data_ptr<int64_t>()[i] = first_caption[static_cast<size_t>(video)] + caption;
-      captions.push_back(
-          manifest.videos[static_cast<size_t>(video)].captions[static_cast<size_t>(caption)]);
+    std::vector<int64_t> videos, which;
+    for (const auto& item : chosen) {
+      const auto video = static_cast<size_t>(item.video);
+      videos.push_back(item.video);
+      for (const int64_t caption : item.captions) {
+        which.push_back(first_caption[video] + caption);
+        captions.push_back(manifest.videos[video].captions[static_cast<size_t>(caption)]);
+      }
     }
     return {settings.read_texts
                 ? tokenize(tokenizer, captions, settings.max_words, settings.pad_words)
                 : TextBatch{},
-            frames, index, which};
+            frames, at::tensor(videos, at::kLong), at::tensor(which, at::kLong)};
   }
 
   const Manifest manifest;
   const text::Tokenizer& tokenizer;
   const LoaderSettings settings;
-  const std::vector<Pair> pairs;
+  const std::vector<Group> groups;
   const std::vector<int64_t> first_caption;  // of each video, among all
-  const int64_t items, batch;                // of all ranks
+  const int64_t items, batch;                // groups, of all ranks
   const int64_t first, rows;                 // this rank's part of a batch
   int64_t next_step;
   std::shared_ptr<const Epoch> epoch;
@@ -209,11 +225,14 @@ TrainLoader::TrainLoader(const Manifest& manifest, const text::Tokenizer& tokeni
     : impl_(std::make_unique<Impl>(manifest, tokenizer, settings, batch, first_step)) {}
 TrainLoader::~TrainLoader() = default;
 
+int64_t TrainLoader::pairs(const Manifest& manifest, const DataOptions& data) {
+  return std::ssize(groups_of(manifest, data)) * data.captions_per_video;
+}
+
 int64_t TrainLoader::steps_per_epoch(const Manifest& manifest, const DataOptions& data,
                                      int64_t batch) {
-  const int64_t items =
-      data.captions == "one" ? static_cast<int64_t>(manifest.videos.size()) : manifest.captions();
-  return items == 0 ? 0 : std::max<int64_t>(1, items / batch);
+  const int64_t all = pairs(manifest, data);
+  return all == 0 ? 0 : std::max<int64_t>(1, all / batch);
 }
 
 Batch TrainLoader::next() {

@@ -7,7 +7,8 @@
 namespace vtr::train {
 
 Memory expected_memory(models::Retriever& model, const models::TensorMap& kept,
-                       const TrainOptions& options, int64_t ranks, const models::ItemSize& item) {
+                       const TrainOptions& options, int64_t ranks, const models::ItemSize& item,
+                       int64_t captions_per_video) {
   Memory memory;
   for (const auto& parameter : model.parameters()) {
     memory.parameters += static_cast<int64_t>(parameter.nbytes());
@@ -18,8 +19,11 @@ Memory expected_memory(models::Retriever& model, const models::TensorMap& kept,
   }
   const int64_t rows = options.batch / ranks;
   const int64_t encoded = options.micro_batch > 0 ? options.micro_batch : rows;
-  memory.activations = encoded * model.encoders().kept_bytes(item, options.precision != "fp32") +
-                       rows * options.batch * model.head().pair_bytes();
+  const bool half = options.precision != "fp32";
+  const int64_t of_text = model.encoders().kept_bytes({.frames = 0, .words = item.words}, half);
+  const int64_t of_video = model.encoders().kept_bytes({.frames = item.frames, .words = 0}, half);
+  memory.activations = encoded * of_text + encoded / captions_per_video * of_video +
+                       rows * options.batch / captions_per_video * model.head().pair_bytes();
   return memory;
 }
 

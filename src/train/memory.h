@@ -16,10 +16,11 @@ struct Memory {
   int64_t total() const { return parameters + gradients + optimizer + activations; }
 };
 
-// For a rank of `ranks`, videos of so many frames and texts of so many words. `kept`: by the
-// optimiser and the average of the weights.
+// For a rank of `ranks`, videos of so many frames with so many captions each, of so many words.
+// `kept`: by the optimiser and the average of the weights.
 Memory expected_memory(models::Retriever& model, const models::TensorMap& kept,
-                       const TrainOptions& options, int64_t ranks, const models::ItemSize& item);
+                       const TrainOptions& options, int64_t ranks, const models::ItemSize& item,
+                       int64_t captions_per_video = 1);
 std::string describe(const Memory& memory);  // "about 612 MB: parameters 605, .."
 inline int64_t megabytes(int64_t bytes) { return (bytes + 999999) / 1000000; }
 

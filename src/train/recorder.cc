@@ -74,8 +74,11 @@ void Recorder::add(const StepResult& result, const Step::Rows& batch) {
 }
 
 void Recorder::notice(const Step::Rows& batch) {
-  const bool doubled = has_duplicates(batch.videos), cut = batch.truncated > 0;
-  if (doubled && noticed_.duplicates == 0 && !masks_duplicates(options_.loss)) {
+  const int64_t each = batch.captions_per_video;  // of which the run knows
+  const bool doubled = has_duplicates(batch.videos.slice(0, 0, std::nullopt, each));
+  const bool cut = batch.truncated > 0, first = noticed_.batches == 0;
+  if (((doubled && noticed_.duplicates == 0) || (each > 1 && first)) &&
+      !masks_duplicates(options_.loss)) {
     log::warn(
         "[train] a batch holds a video twice, each the other's negative "
         "(train.loss.mask_duplicates=true leaves them out)");

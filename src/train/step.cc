@@ -67,12 +67,23 @@ class Twice {
 };
 
 data::Batch part_of(const data::Batch& batch, int64_t begin, int64_t end) {
-  const auto rows = [&](const Tensor& x) { return x.defined() ? x.slice(0, begin, end) : x; };
+  const int64_t each = batch.captions_per_video();
+  const auto part = [&](const Tensor& x, int64_t size) {
+    return x.defined() ? x.slice(0, begin / size, end / size) : x;
+  };
   const auto& [text, video, videos, captions] = batch;
-  return {{rows(text.ids), rows(text.mask)},  // as wide as the whole batch
-          {rows(video.pixels), rows(video.mask), rows(video.times)},
-          rows(videos),
-          rows(captions)};
+  return {{part(text.ids, 1), part(text.mask, 1)},  // as wide as the whole batch
+          {part(video.pixels, each), part(video.mask, each), part(video.times, each)},
+          part(videos, each),
+          part(captions, 1)};
+}
+
+// Videos [U] as often as they have captions, [B]; scores [B, U] of them likewise.
+models::State repeated(const models::State& videos, int64_t each) {
+  models::State::Items items;
+  for (const auto& [name, tensor] : videos.items())
+    items.emplace_back(name, tensor.repeat_interleave(each, 0));
+  return items;
 }
 
 // The states of all ranks, whose floating tensors take gradients and know nothing of their past.
@@ -139,7 +150,7 @@ Step::Step(models::Retriever& model, const TrainOptions& options, dist::Group& g
 }
 
 Tensor Step::backward(const data::Batch& batch, double factor) {
-  const int64_t rows = batch.video_index.size(0);
+  const int64_t rows = batch.caption_index.size(0), each = batch.captions_per_video();
   const int64_t step = micro_batch_ > 0 ? std::min(micro_batch_, rows) : rows;
   const bool whole = step == rows;  // then the states keep their past, and are made once
   rows_ = of_all_ranks(batch);
@@ -163,7 +174,7 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
     const auto [text, video] = whole ? own : states(part_of(batch, i, i + step), replay(i));
     variable_list roots, gradients;
     send_back(text, all.text, first + i, roots, gradients);
-    send_back(video, all.video, first + i, roots, gradients);
+    send_back(video, all.video, (first + i) / each, roots, gradients);
     if (i + step >= rows) {
       gradients_.backward(roots, gradients);
     } else if (!roots.empty()) {
@@ -177,31 +188,34 @@ Tensor Step::backward(const data::Batch& batch, double factor) {
 }
 
 Step::Rows Step::of_all_ranks(const data::Batch& batch) {
-  if (group_.alone()) return {batch.video_index, batch.caption_index, batch.text.truncated};
-  Tensor truncated = torch::zeros_like(batch.video_index);
+  const int64_t each = batch.captions_per_video();
+  const Tensor videos = batch.video_index.repeat_interleave(each);
+  if (group_.alone()) return {videos, batch.caption_index, each, batch.text.truncated};
+  Tensor truncated = torch::zeros_like(videos);
   truncated[0] = batch.text.truncated;
-  const Tensor all =
-      group_.gather(torch::stack({batch.video_index, batch.caption_index, truncated}, 1));
-  return {all.select(1, 0), all.select(1, 1), all.select(1, 2).sum().item<int64_t>()};
+  const Tensor all = group_.gather(torch::stack({videos, batch.caption_index, truncated}, 1));
+  return {all.select(1, 0), all.select(1, 1), each, all.select(1, 2).sum().item<int64_t>()};
 }
 
 // The loss of all states; leaves gradients in them, and this rank's part in the parameters that it
 // uses itself (the head's `score`, the temperature).
 Tensor Step::loss(const States& all, double factor) {
   const int64_t ranks = group_.size(), rows = all.text.size() / ranks, first = group_.rank() * rows;
+  const int64_t each = rows_.captions_per_video;
   auto& head = model_.head();
-  Tensor own;  // [b, B]
+  Tensor own;  // [b, U]
   {
     RECORD_USER_SCOPE("scores");
     own = head.score(all.text.slice(first, first + rows), all.video);
   }
-  const Tensor sim = group_.gather(own).requires_grad_();  // [B, B]
+  const Tensor scores = group_.gather(own).requires_grad_();                 // [B, U]
+  const Tensor sim = each > 1 ? scores.repeat_interleave(each, 1) : scores;  // [B, B]
   const Tensor temperature = model_.encoders().logit_scale();
   const Tensor scale = temperature.detach().requires_grad_();
   Tensor value = loss_({sim, scale, duplicate_pairs(models::sent(rows_.videos, sim.device()))});
   (factor == 1 ? value : value * factor).backward();
 
-  variable_list roots = {own}, gradients = {sim.grad().slice(0, first, first + rows)};
+  variable_list roots = {own}, gradients = {scores.grad().slice(0, first, first + rows)};
   const auto add = [&](const Tensor& root, const Tensor& gradient) {  // the same on every rank
     if (!root.requires_grad() || !gradient.defined()) return;
     roots.push_back(root);
@@ -209,7 +223,7 @@ Tensor Step::loss(const States& all, double factor) {
   };
   add(temperature, scale.grad());
   value = value.detach();
-  if (const Tensor more = head.penalty(all.text, all.video); more.defined()) {
+  if (const Tensor more = head.penalty(all.text, repeated(all.video, each)); more.defined()) {
     add(more, torch::full_like(more, factor));
     const Tensor mean = more.detach() / static_cast<double>(ranks);
     group_.sum({mean});

@@ -23,6 +23,7 @@ class Step {
   // Of all ranks: which video and which caption of the manifest's each row is; captions cut.
   struct Rows {
     Tensor videos, captions;  // [B] int64
+    int64_t captions_per_video = 1;
     int64_t truncated = 0;
   };
   // Throws Error where the model or the number of ranks does not go with the options.

@@ -192,7 +192,8 @@ void Trainer::Impl::announce() const {
   log::info(
       "[train] memory, {}",
       describe(expected_memory(parts.encoding.model, kept_tensors(), options, parts.group.size(),
-                               {.frames = loader.video.frames, .words = loader.max_words})));
+                               {.frames = loader.video.frames, .words = loader.max_words},
+                               loader.data.captions_per_video)));
 }
 
 // What the optimiser and the average of the weights keep.
@@ -211,12 +212,16 @@ void Trainer::Impl::count_steps() {
 
 // A split smaller than train.batch is one batch by itself.
 void Trainer::Impl::check_batch() const {
-  const int64_t items = parts.encoding.loader.data.captions == "one"
-                            ? static_cast<int64_t>(train.videos.size())
-                            : train.captions();
-  VTR_CHECK(items >= options.batch || items % parts.group.size() == 0,
+  const auto& data = parts.encoding.loader.data;
+  const int64_t each = data.captions_per_video, ranks = parts.group.size();
+  const int64_t pairs = data::TrainLoader::pairs(train, data);
+  VTR_CHECK(options.batch % (each * ranks) == 0 && options.micro_batch % each == 0,
+            "data.captions_per_video: {} captions do not divide the {} pairs of each of {} "
+            "processes, or train.micro_batch={}",
+            each, options.batch / ranks, ranks, options.micro_batch);
+  VTR_CHECK(pairs >= options.batch || pairs / each % ranks == 0,
             "{}: {} pairs, fewer than train.batch={}, do not divide by {} processes", train.name,
-            items, options.batch, parts.group.size());
+            pairs, options.batch, ranks);
 }
 
 void Trainer::Impl::leave_out_unreadable() {

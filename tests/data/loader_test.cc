@@ -127,8 +127,9 @@ TEST_F(TrainLoaderTest, BatchesDoNotDependOnTheWorkers) {
 
 TEST_F(TrainLoaderTest, AnyStepCanBeTheFirst) {
   settings.video.train_sampling = "random";
-  for (const char* captions : {"all", "one"}) {
+  for (const auto& [captions, each] : {std::pair{"all", 1}, {"one", 1}, {"all", 3}}) {
     settings.data.captions = captions;
+    settings.data.captions_per_video = each;
     const auto whole = batches(3, 9);
     for (const int64_t k : {1, 4, 7}) {
       EXPECT_TRUE(equal({whole.begin() + k, whole.end()}, batches(3, 9 - k, k))) << k;
@@ -152,6 +153,37 @@ TEST_F(TrainLoaderTest, OneCaptionAVideoComesToAllInTime) {
     for (int64_t i = 0; i < 7; ++i) seen.insert(caption_of(batch, i));
   }
   EXPECT_EQ(seen.size(), 13u);
+}
+
+// A video with one caption has it twice.
+TEST_F(TrainLoaderTest, CaptionsOfAVideoComeSideBySide) {
+  settings.data.captions_per_video = 2;
+  int64_t groups = 0;
+  for (const auto& video : manifest.videos) groups += (std::ssize(video.captions) + 1) / 2;
+  EXPECT_EQ(TrainLoader::pairs(manifest, settings.data), 2 * groups);
+  EXPECT_EQ(TrainLoader::steps_per_epoch(manifest, settings.data, 2), groups);
+  auto loader = train(2);
+  std::set<std::string> epochs[2];
+  std::vector<std::vector<int64_t>> met[2];
+  for (int epoch = 0; epoch < 2; ++epoch) {
+    for (int64_t i = 0; i < groups; ++i) {
+      const Batch batch = loader.next();
+      ASSERT_EQ(batch.captions_per_video(), 2);
+      const auto video = batch.video_index.item<int64_t>();
+      EXPECT_EQ(video_of(batch.video.pixels[0]), video);
+      const bool many = manifest.videos[static_cast<size_t>(video)].captions.size() > 1;
+      EXPECT_NE(many, caption_of(batch, 0) == caption_of(batch, 1));
+      for (const int64_t row : {0, 1}) {
+        epochs[epoch].insert(caption_of(batch, row));
+        EXPECT_EQ(caption_of(batch, row).substr(0, 8), fmt::format("video {} ", video));
+      }
+      met[epoch].push_back(
+          {batch.caption_index[0].item<int64_t>(), batch.caption_index[1].item<int64_t>()});
+    }
+    EXPECT_EQ(epochs[epoch].size(), 13u);
+    std::ranges::sort(met[epoch]);
+  }
+  EXPECT_NE(met[0], met[1]) << "the same captions met in both epochs";
 }
 
 TEST_F(TrainLoaderTest, AnEpochSmallerThanABatchIsOneBatch) {
@@ -230,7 +262,7 @@ TEST_F(TrainLoaderTest, TheRanksTogetherHaveTheBatchOfOne) {
     EXPECT_TRUE(at::cat(pixels).equal(whole[b].video.pixels));
   }
   settings.world = 20;
-  test::expect_error([&] { train(5); }, "a batch of 5 has no pair for each of 20 ranks");
+  test::expect_error([&] { train(5); }, "a batch of 5 videos has none for each of 20 ranks");
 }
 
 TEST_F(TrainLoaderTest, WhatIsReadAheadFitsThePrefetch) {

@@ -1,9 +1,11 @@
 // The program as several processes of one job.
+
 #include "support/program.h"
 
 #include "vtr/core/files.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <csignal>
 
@@ -63,6 +65,30 @@ TEST_F(Ranks, SrunsVariablesMakeAJob) {
   const std::vector<std::string> settings = {"train.max_steps=4", "model.head.dropout=0"};
   ASSERT_EQ(run_program(train("one", settings)).code, 0);
   expect_all(run_ranks(2, train("two", settings), {}, by_srun), 0);
+  expect_near(losses("two"), losses("one"), 1e-5);
+}
+
+// torchrun holds the store that its processes meet at.
+TEST_F(Ranks, TorchrunsVariablesAndStoreMakeAJob) {
+  c10::intrusive_ptr<c10d::TCPStore> store;
+  const auto by_torchrun = [&](int64_t rank, int64_t ranks, int64_t port) {
+    if (!store) {
+      c10d::TCPStoreOptions options;
+      options.port = static_cast<uint16_t>(port);
+      options.isServer = true;
+      options.waitWorkers = false;
+      store = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+    }
+    auto variables = by_hand(rank, ranks, port);
+    variables.emplace_back("LOCAL_RANK", std::to_string(rank));
+    variables.emplace_back("LOCAL_WORLD_SIZE", std::to_string(ranks));
+    variables.emplace_back("TORCHELASTIC_RESTART_COUNT", "0");
+    variables.emplace_back("TORCHELASTIC_USE_AGENT_STORE", "True");
+    return variables;
+  };
+  const std::vector<std::string> settings = {"train.max_steps=4", "model.head.dropout=0"};
+  ASSERT_EQ(run_program(train("one", settings)).code, 0);
+  expect_all(run_ranks(2, train("two", settings), {}, by_torchrun), 0);
   expect_near(losses("two"), losses("one"), 1e-5);
 }
 

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 
 namespace vtr::test {
 namespace {
@@ -117,6 +118,25 @@ TEST_F(Resume, AFolderThatAnotherProcessHoldsIsLeftAlone) {
   const FolderLock lock(dir / "run");
   expect_error(train("run", {"train.max_steps=1"}), path("run") + ": another process");
   EXPECT_TRUE(fs::is_empty(dir / "run"));
+}
+
+// Whichever is first trains; the other changes nothing of it.
+TEST_F(Resume, TwoStartsAtOnceAreOneRun) {
+  const auto start = [&](const std::string& seed) {
+    return std::async(std::launch::async, [this, seed] {
+      return run_program(train("run", {"train.max_steps=20", "train.seed=" + seed}));
+    });
+  };
+  auto one = start("1"), two = start("2");
+  const Outcome outcomes[] = {one.get(), two.get()};
+  const size_t winner = outcomes[0].code == 0 ? 0 : 1;
+  EXPECT_EQ(outcomes[winner].code, 0) << outcomes[winner].output;
+  EXPECT_EQ(outcomes[1 - winner].code, 1);
+  EXPECT_NE(outcomes[1 - winner].output.find(path("run") + ": "), std::string::npos)
+      << outcomes[1 - winner].output;
+  EXPECT_EQ(losses_of(dir / "run").size(), 20U);
+  EXPECT_NE(read_file(dir / "run/config.yaml").find(fmt::format("seed: {}", winner + 1)),
+            std::string::npos);
 }
 
 TEST_F(Resume, OverwriteStartsAnew) {

@@ -119,6 +119,34 @@ TEST_F(Program, LearnsToTellAFewVideosApart) {
   EXPECT_EQ(rows[1]["R@1"], 100.0);
 }
 
+// Two captions of each of four videos in a batch of eight: decoded or read from features.
+TEST_F(Program, CaptionsOfAVideoShareABatch) {
+  const auto run = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"train",
+                                          "--config",
+                                          config,
+                                          "--run",
+                                          (dir / name).string(),
+                                          "train.max_steps=6",
+                                          "train.freeze=[clip.visual.*]",
+                                          "data.captions_per_video=2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_program(arguments);
+  };
+  EXPECT_EQ(run("decoded", {}).code, 0);
+  EXPECT_EQ(run("encoded", {"train.encode_once=true"}).code, 0);
+  const auto got = losses_of(dir / "encoded"), want = losses_of(dir / "decoded");
+  ASSERT_EQ(got.size(), 6U);
+  for (size_t i = 0; i < want.size(); ++i) {
+    EXPECT_NEAR(std::stod(got[i]), std::stod(want[i]), 1e-4 * std::stod(want[i])) << i;
+  }
+  const auto refused = run("refused", {"data.captions_per_video=3"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.output.find("data.captions_per_video: 3 captions do not divide"),
+            std::string::npos)
+      << refused.output;
+}
+
 TEST_F(Program, ARunIsNeverOverwrittenUnasked) {
   ASSERT_EQ(run_program(train("run", {"train.max_steps=1"})).code, 0);
   const auto again = run_program(train("run", {"train.max_steps=1"}));

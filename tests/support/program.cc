@@ -134,7 +134,7 @@ Environment by_srun(int64_t rank, int64_t ranks, int64_t port) {
 }
 
 std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
-                               const std::optional<Strike>& strike, Launcher variables) {
+                               const std::optional<Strike>& strike, const Launcher& variables) {
   const int64_t port = free_port();
   std::vector<std::unique_ptr<Process>> processes;
   for (int64_t rank = 0; rank < ranks; ++rank) {

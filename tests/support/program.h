@@ -4,6 +4,7 @@
 #include "support/temp_dir.h"
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -31,7 +32,7 @@ size_t count_lines(const std::filesystem::path& file);  // 0 of one that is not 
 // `variables` of its launcher; what became of them, by rank. With `strike` the rank `victim` gets a
 // signal when `file` has so many lines.
 using Environment = std::vector<std::pair<std::string, std::string>>;
-using Launcher = Environment (*)(int64_t rank, int64_t ranks, int64_t port);
+using Launcher = std::function<Environment(int64_t rank, int64_t ranks, int64_t port)>;
 Environment by_hand(int64_t rank, int64_t ranks, int64_t port);  // RANK, WORLD_SIZE, ...
 Environment by_srun(int64_t rank, int64_t ranks, int64_t port);  // SLURM's
 struct Strike {
@@ -42,7 +43,7 @@ struct Strike {
 };
 std::vector<Outcome> run_ranks(int64_t ranks, const std::vector<std::string>& arguments,
                                const std::optional<Strike>& strike = {},
-                               Launcher variables = by_hand);
+                               const Launcher& variables = by_hand);
 
 // A configuration of a tiny model in `dir`, over a benchmark of `train` and `test` videos made
 // there.

@@ -7,6 +7,7 @@
 #include "vtr/dist/group.h"
 
 #include <arpa/inet.h>
+#include <cstdlib>
 #include <future>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -38,9 +39,11 @@ inline dist::World rank_of(int64_t rank, int64_t ranks, int64_t port) {
           .attempt = "0"};
 }
 
-// Throws what a rank throws.
+// Throws what a rank throws. LibTorch records collective calls for a process, and would do so from
+// the ranks' threads at once without a lock: it is told to record none.
 template <class Call>
 void run_ranks(int64_t ranks, Call call) {
+  ::setenv("TORCH_FR_BUFFER_SIZE", "0", 1);
   const int64_t port = free_port();
   std::vector<std::future<void>> running;
   for (int64_t rank = 0; rank < ranks; ++rank) {

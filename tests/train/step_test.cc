@@ -106,6 +106,30 @@ TEST_P(StepOf, MicroBatchesGiveTheGradientsOfTheWholeBatch) {
   }
 }
 
+// Two captions of each video, whose states are made once and count for both.
+TEST_P(StepOf, CaptionsOfAVideoShareIt) {
+  const auto model = model_with(GetParam());
+  model->eval();  // nothing random: it would be drawn for other shapes
+  auto batch = test::tiny_training_batch(kPairs);
+  auto pairs = batch;
+  const auto videos = [](const Tensor& x) { return x.slice(0, 0, kPairs / 2); };
+  batch.video = {videos(batch.video.pixels), videos(batch.video.mask), videos(batch.video.times)};
+  batch.video_index = torch::arange(kPairs / 2);
+  const auto twice = [](const Tensor& x) { return x.repeat_interleave(2, 0); };
+  pairs.video = {twice(batch.video.pixels), twice(batch.video.mask), twice(batch.video.times)};
+  pairs.video_index = twice(batch.video_index);
+  const Result want = reference(*model, with_micro_batch(0), pairs);
+  for (const int64_t micro : {0, 2, 4}) {
+    SCOPED_TRACE(micro);
+    const auto options = with_micro_batch(micro);
+    dist::Group alone;
+    Step step(*model, options, alone);
+    const double loss = step.backward(batch, 1).item<double>();
+    expect_equal(*model, {loss, gradients_of(*model)}, want, 1e-5);
+    EXPECT_TRUE(step.rows().videos.equal(pairs.video_index));
+  }
+}
+
 data::Batch rows_of(const data::Batch& batch, int64_t begin, int64_t end) {
   const auto rows = [&](const Tensor& x) { return x.slice(0, begin, end); };
   return {{rows(batch.text.ids), rows(batch.text.mask)},

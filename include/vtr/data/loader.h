@@ -24,15 +24,17 @@ struct TextBatch {
   int64_t truncated{};  // texts that lost their tail
 };
 struct VideoBatch {
-  Tensor pixels;  // [B, T, 3, R, R] uint8
-  Tensor mask;    // [B, T] bool
-  Tensor times;   // [B, T] float, seconds
+  Tensor pixels;  // [U, T, 3, R, R] uint8
+  Tensor mask;    // [U, T] bool
+  Tensor times;   // [U, T] float, seconds
 };
+// B pairs of U videos, each with B / U captions one after another.
 struct Batch {
-  TextBatch text;
-  VideoBatch video;
-  Tensor video_index;    // [B] int64, which video of the manifest: equal ones are no negatives
+  TextBatch text;        // [B]
+  VideoBatch video;      // [U]
+  Tensor video_index;    // [U] int64, which video of the manifest: equal ones are no negatives
   Tensor caption_index;  // [B] int64, which caption of all the manifest's, in its order
+  int64_t captions_per_video() const { return caption_index.size(0) / video_index.size(0); }
 };
 
 struct LoaderSettings {
@@ -60,13 +62,15 @@ TextBatch tokenize(const text::Tokenizer& tokenizer, const std::vector<std::stri
                    int64_t max_words, bool pad_to_max);
 
 // Shuffled (video, caption) pairs, epoch after epoch; the last, smaller batch of an epoch is left
-// out unless it is the only one. With data.on_error: skip another pair stands in for one whose
-// video cannot be read.
+// out unless it is the only one. With data.captions_per_video a video comes with so many of its
+// captions, drawn anew each epoch; where they do not divide, some come again. With data.on_error:
+// skip another item stands in for one whose video cannot be read.
 class TrainLoader {
  public:
   TrainLoader(const Manifest& manifest, const text::Tokenizer& tokenizer,
               const LoaderSettings& settings, int64_t batch, int64_t first_step);
   ~TrainLoader();
+  static int64_t pairs(const Manifest& manifest, const DataOptions& data);  // of an epoch
   static int64_t steps_per_epoch(const Manifest& manifest, const DataOptions& data, int64_t batch);
   Batch next();             // throws the Error of a video in it, which names the video
   double waited() const;    // seconds that `next` has waited for the workers, in all

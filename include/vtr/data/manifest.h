@@ -54,6 +54,7 @@ struct DataOptions {
   std::string test = "1k-A";
   double val_fraction = 0;
   std::string captions = "all";
+  int64_t captions_per_video = 1;
   std::string on_error = "stop";
   std::string skip_list;
   double decode_seconds = 60;
@@ -75,6 +76,10 @@ struct DataOptions {
       between(0, 0.5));
     f("captions", captions, "training pairs an epoch: every caption, or one a video at random",
       one_of({"all", "one"}));
+    f("captions_per_video", captions_per_video,
+      "captions of a video side by side in a training batch, which reads and encodes it once for "
+      "them; it must divide the batch",
+      at_least(1));
     f("on_error", on_error, "a video that cannot be read: stop, or skip it and count it",
       one_of({"stop", "skip"}));
     f("skip_list", skip_list,

@@ -99,7 +99,7 @@ class PairTail final : public torch::autograd::Function<PairTail> {
     for_blocks(pooled, [&](const auto& block) {
       const auto [o, mean3, inverse_std3] = norm3.forward(block(y));
       const Tensor pairs = o.view({-1, texts, width}), dots = block(of_dot).view({-1, texts});
-      to_text.add_(dots.t().unsqueeze(1).bmm(pairs.transpose(0, 1)).squeeze(1));
+      to_text.add_(dots.t().contiguous().unsqueeze(1).bmm(pairs.transpose(0, 1)).squeeze(1));
       // From here on o is its own gradient.
       pairs.mul_(block(of_o).view({-1, texts, 1})).addcmul_(dots.unsqueeze(2), text);
       const Tensor to_y = norm3.backward(o, block(y), mean3, inverse_std3);
