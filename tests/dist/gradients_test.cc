@@ -2,6 +2,7 @@
 
 #include "support/ranks.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <gtest/gtest.h>
 #include <torch/autograd.h>
 #include <torch/types.h>
@@ -15,11 +16,15 @@ constexpr int64_t kWidth = 16;
 constexpr size_t kBytes = 4 * kWidth * kWidth - 1;
 const std::vector<size_t> kUsed = {2, 0, 4, 1, 3};
 
+// Of a generator of its own: the ranks are threads, and would share the default one.
+Tensor drawn(at::IntArrayRef shape, uint64_t seed) {
+  return torch::randn(shape, at::detail::createCPUGenerator(seed));
+}
+
 std::vector<Tensor> parameters() {
-  torch::manual_seed(3);
   std::vector<Tensor> all;
   for (size_t i = 0; i < kUsed.size(); ++i) {
-    all.push_back((torch::randn({kWidth, kWidth}) / std::sqrt(kWidth)).requires_grad_());
+    all.push_back((drawn({kWidth, kWidth}, i) / std::sqrt(kWidth)).requires_grad_());
   }
   all.push_back(torch::zeros({3}).requires_grad_());
   all.push_back(torch::ones({kWidth}).requires_grad_());
@@ -34,10 +39,7 @@ void step(const std::vector<Tensor>& all, const Tensor& x, Gradients& gradients)
   gradients.backward({y}, {torch::ones_like(y)});
 }
 
-Tensor input(int64_t rank) {
-  torch::manual_seed(10 + static_cast<uint64_t>(rank));
-  return torch::randn({2, kWidth});
-}
+Tensor input(int64_t rank) { return drawn({2, kWidth}, 10 + static_cast<uint64_t>(rank)); }
 
 std::vector<Tensor> taken(const std::vector<Tensor>& all) {
   std::vector<Tensor> result;
