@@ -19,6 +19,7 @@ import pathlib
 import random
 import re
 import resource
+import statistics
 import struct
 import subprocess
 import tempfile
@@ -137,11 +138,11 @@ def main():
             *_, profile = train(7, "--profile")
             products, ceiling = re.search(r"([\d.]+) GFLOP .* of the (\d+) of a large", profile).groups()
             start, start_cpu, _ = train(1)
-            whole, whole_cpu, _ = train(1 + args.steps)
-            lines = (work / "run" / "metrics.jsonl").read_text().splitlines()
-            model = sorted(json.loads(line)["seconds"] for line in lines)[len(lines) // 2]
-            step = (whole - start) / args.steps
-            print(json.dumps({"batch": batch, "start_seconds": round(start, 2), "start_cpu_seconds": round(start_cpu, 2),
+            _, whole_cpu, _ = train(1 + args.steps)
+            lines = [json.loads(x) for x in (work / "run" / "metrics.jsonl").read_text().splitlines()]
+            model = statistics.median(line["seconds"] for line in lines)
+            step = statistics.median(line["seconds"] + line["data_wait"] for line in lines)
+            print(json.dumps({"batch": batch, "start_seconds": round(start, 2),
                               "step_ms": round(1e3 * step, 2), "model_ms": round(1e3 * model, 2),
                               "step_cpu_ms": round(1e3 * (whole_cpu - start_cpu) / args.steps, 2),
                               "epoch_minutes": round(step * (pairs // batch) / 60, 2),

@@ -120,7 +120,7 @@ struct TrainLoader::Impl {
     const int64_t all = std::ssize(order), count = settings.data.captions_per_video;
     if (count > 1 || settings.data.captions == "one") {
       Rng(derive(settings.seed, "caption", epoch_number, video)).shuffle(order);
-      std::ranges::reverse(order);
+      std::ranges::reverse(order);  // what is drawn first comes first
     }
     std::vector<int64_t> captions;
     for (int64_t i = 0; i < count; ++i) {

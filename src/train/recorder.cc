@@ -76,9 +76,9 @@ void Recorder::add(const StepResult& result, const Step::Rows& batch) {
 void Recorder::notice(const Step::Rows& batch) {
   const int64_t each = batch.captions_per_video;  // of which the run knows
   const bool doubled = has_duplicates(batch.videos.slice(0, 0, std::nullopt, each));
-  const bool cut = batch.truncated > 0, first = noticed_.batches == 0;
-  if (((doubled && noticed_.duplicates == 0) || (each > 1 && first)) &&
-      !masks_duplicates(options_.loss)) {
+  const bool cut = batch.truncated > 0;
+  if ((doubled || each > 1) && !warned_ && !masks_duplicates(options_.loss)) {
+    warned_ = true;
     log::warn(
         "[train] a batch holds a video twice, each the other's negative "
         "(train.loss.mask_duplicates=true leaves them out)");
@@ -141,9 +141,9 @@ void Recorder::write(const std::vector<Figures>& all, double waited, int64_t ski
   std::vector<double> scales;
   for (const Figures& figures : all) scales.push_back(figures.logit_scale);
   files_->events.add_histogram(all.back().step, "train/logit_scales", std::move(scales));
-  const double videos = static_cast<double>(options_.batch) * steps;  // of all ranks
-  note_ = fmt::format("{:.3g} videos/s  data {:.0f}%  loss {:.4f}  lr {:.2g}  scale {:.1f}",
-                      videos / seconds, 100 * wait / seconds, std::get<double>(record[2].second),
+  const double pairs = static_cast<double>(options_.batch) * steps;  // of all ranks
+  note_ = fmt::format("{:.3g} pairs/s  data {:.0f}%  loss {:.4f}  lr {:.2g}  scale {:.1f}",
+                      pairs / seconds, 100 * wait / seconds, std::get<double>(record[2].second),
                       options_.lr * pending_.back().result.factor, all.back().logit_scale);
 }
 

@@ -77,6 +77,7 @@ class Recorder {
   std::string note_;
   std::vector<Pending> pending_;
   Noticed noticed_, reported_;
+  bool warned_ = false;  // of captions of one video that are each other's negatives
   std::chrono::steady_clock::time_point start_;
   double waited_ = 0;
 };

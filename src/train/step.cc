@@ -78,8 +78,8 @@ data::Batch part_of(const data::Batch& batch, int64_t begin, int64_t end) {
           part(captions, 1)};
 }
 
-// Videos [U] as often as they have captions, [B]; scores [B, U] of them likewise.
-models::State repeated(const models::State& videos, int64_t each) {
+// Videos [U] as often as they have captions, [B].
+models::VideoState repeated(const models::VideoState& videos, int64_t each) {
   models::State::Items items;
   for (const auto& [name, tensor] : videos.items())
     items.emplace_back(name, tensor.repeat_interleave(each, 0));
@@ -223,7 +223,8 @@ Tensor Step::loss(const States& all, double factor) {
   };
   add(temperature, scale.grad());
   value = value.detach();
-  if (const Tensor more = head.penalty(all.text, repeated(all.video, each)); more.defined()) {
+  if (const Tensor more = head.penalty(all.text, each > 1 ? repeated(all.video, each) : all.video);
+      more.defined()) {
     add(more, torch::full_like(more, factor));
     const Tensor mean = more.detach() / static_cast<double>(ranks);
     group_.sum({mean});

@@ -186,6 +186,23 @@ TEST_F(TrainLoaderTest, CaptionsOfAVideoComeSideBySide) {
   EXPECT_NE(met[0], met[1]) << "the same captions met in both epochs";
 }
 
+TEST_F(TrainLoaderTest, AVideoMeetsManyOfItsCaptionsAtOnce) {
+  settings.data.captions = "one";
+  settings.data.captions_per_video = 2;
+  settings.data.on_error = "skip";
+  break_video(2);
+  EXPECT_EQ(TrainLoader::steps_per_epoch(manifest, settings.data, 14), 1);
+  for (const auto& batch : batches(14, 2)) {
+    ASSERT_EQ(batch.video_index.size(0), 7);
+    ASSERT_EQ(batch.caption_index.size(0), 14);
+    for (int64_t row = 0; row < 14; ++row) {
+      const auto video = batch.video_index[row / 2].item<int64_t>();
+      EXPECT_NE(video, 2);
+      EXPECT_EQ(caption_of(batch, row).substr(0, 8), fmt::format("video {} ", video));
+    }
+  }
+}
+
 TEST_F(TrainLoaderTest, AnEpochSmallerThanABatchIsOneBatch) {
   EXPECT_EQ(TrainLoader::steps_per_epoch(manifest, settings.data, 100), 1);
   EXPECT_EQ(batches(100, 2)[1].video_index.size(0), 13);

@@ -1,5 +1,4 @@
 // The program as several processes of one job.
-
 #include "support/program.h"
 
 #include "vtr/core/files.h"

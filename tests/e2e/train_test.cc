@@ -140,11 +140,14 @@ TEST_F(Program, CaptionsOfAVideoShareABatch) {
   for (size_t i = 0; i < want.size(); ++i) {
     EXPECT_NEAR(std::stod(got[i]), std::stod(want[i]), 1e-4 * std::stod(want[i])) << i;
   }
-  const auto refused = run("refused", {"data.captions_per_video=3"});
-  EXPECT_EQ(refused.code, 1);
-  EXPECT_NE(refused.output.find("data.captions_per_video: 3 captions do not divide"),
-            std::string::npos)
-      << refused.output;
+  EXPECT_EQ(run("alone", {"data.captions_per_video=1"}).code, 0);
+  EXPECT_NE(losses_of(dir / "alone"), want);
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"data.captions_per_video=3"}, {"train.micro_batch=1"}}) {
+    const auto refused = run("refused", more);
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_NE(refused.output.find("captions do not divide"), std::string::npos) << refused.output;
+  }
 }
 
 TEST_F(Program, ARunIsNeverOverwrittenUnasked) {

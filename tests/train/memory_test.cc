@@ -72,6 +72,8 @@ TEST(Memory, FrozenTowersKeepNothing) {
   EXPECT_LT(frozen.gradients, all.gradients);
   EXPECT_EQ(frozen.parameters, all.parameters);
   EXPECT_EQ(expected_memory(*net, {}, options, 2, item).activations, frozen.activations / 2);
+  const auto shared = expected_memory(*net, {}, options, 1, item, /*captions_per_video=*/2);
+  EXPECT_LT(shared.activations, frozen.activations) << "half as many videos to score";
 }
 
 TEST(Memory, PeakIsWhatTheProcessHas) {

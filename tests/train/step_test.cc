@@ -128,6 +128,24 @@ TEST_P(StepOf, CaptionsOfAVideoShareIt) {
     expect_equal(*model, {loss, gradients_of(*model)}, want, 1e-5);
     EXPECT_TRUE(step.rows().videos.equal(pairs.video_index));
   }
+  const std::shared_ptr<models::Retriever> models[] = {model_with(GetParam()),
+                                                       model_with(GetParam())};
+  test::run_ranks(2, [&](dist::Group& group) {
+    auto& own = *models[group.rank()];
+    own.eval();
+    const auto part = [&](const Tensor& x) {
+      return x.chunk(2)[static_cast<size_t>(group.rank())];
+    };
+    const data::Batch half = {
+        {part(batch.text.ids), part(batch.text.mask)},
+        {part(batch.video.pixels), part(batch.video.mask), part(batch.video.times)},
+        part(batch.video_index),
+        part(batch.caption_index)};
+    Step step(own, with_micro_batch(2), group);
+    const double loss = step.backward(half, 1).item<double>();
+    expect_equal(own, {loss, gradients_of(own)}, want, 1e-5);
+    EXPECT_TRUE(step.rows().videos.equal(pairs.video_index));
+  });
 }
 
 data::Batch rows_of(const data::Batch& batch, int64_t begin, int64_t end) {

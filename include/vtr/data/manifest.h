@@ -74,7 +74,7 @@ struct DataOptions {
     f("test", test, "test split: a protocol's name or a file under root");
     f("val_fraction", val_fraction, "without val: this part of the training videos, seeded",
       between(0, 0.5));
-    f("captions", captions, "training pairs an epoch: every caption, or one a video at random",
+    f("captions", captions, "an epoch's captions: every one, or each video once with random ones",
       one_of({"all", "one"}));
     f("captions_per_video", captions_per_video,
       "captions of a video side by side in a training batch, which reads and encodes it once for "

@@ -29,13 +29,14 @@ struct OrderedJson {
 };
 
 inline OrderedJson parse_ordered(const std::string& text, const std::string& where) {
-  OrderedJson result;
+  OrderedJson result{parse_json(text, where), {}};
+  // Once more for the keys: with a callback the parser looks through all of a list or object
+  // whenever a part of it ends, so that what is kept must be little.
   using Event = nlohmann::json::parse_event_t;
-  const auto note = [&](int depth, Event event, nlohmann::json& parsed) {
+  parse_json(text, where, [&](int depth, Event event, nlohmann::json& parsed) {
     if (event == Event::key && depth == 1) result.keys.push_back(parsed.get<std::string>());
-    return true;
-  };
-  result.value = parse_json(text, where, note);
+    return depth == 0 || event == Event::key;
+  });
   VTR_CHECK(!result.value.is_object() || result.keys.size() == result.value.size(),
             "{}: a name is there twice", where);
   return result;

@@ -75,23 +75,6 @@ Tensor AttentionHead::relevance(const Tensor& q, const Tensor& k, const VideoSta
   return select_topk(r, video["mask"], topk);
 }
 
-std::vector<Tensor> AttentionHead::of_frames(const VideoFeatures& features, const Tensor& f,
-                                             const std::vector<torch::nn::Linear>& linears) {
-  const Tensor p = temporal_->added(positions(features));
-  std::vector<Tensor> products;
-  if (features.frames.requires_grad() || !is_training() || (p.defined() && p.size(0) > 1)) {
-    for (auto linear : linears) products.push_back(linear(f));
-    return products;
-  }
-  const Tensor bias = norm1_->bias, placed = p.defined() ? bias + p : bias.view({1, 1, -1});
-  const Tensor x =
-      torch::layer_norm(features.frames, {context_.width}, {}, {}, norm1_->options.eps());
-  for (auto linear : linears) {
-    products.push_back(x.matmul((linear->weight * norm1_->weight).t()) + linear(placed));
-  }
-  return products;
-}
-
 std::vector<Tensor> AttentionHead::projected(const Tensor& vectors) const {
   const Tensor out = attention_->out->weight.t().unflatten(0, {options_.heads, -1});  // [H, d, D]
   return vectors.transpose(0, 1)
@@ -102,7 +85,9 @@ std::vector<Tensor> AttentionHead::projected(const Tensor& vectors) const {
 }
 
 Tensor AttentionHead::tail(const Tensor& pooled, const Tensor& text) {
-  if (is_training() && takes_pair_tail(pooled)) return pair_tail(parts(), pooled, unit(text)).t();
+  if (is_training() && pooled.is_cpu() && pooled.scalar_type() == torch::kFloat) {
+    return pair_tail(parts(), pooled, unit(text)).t();
+  }
   const Tensor z = norm2_(pooled);
   const Tensor o = norm3_(z + torch::dropout(linear_(z), options_.dropout, is_training()));
   return (unit(o) * unit(text)).sum(-1).t();

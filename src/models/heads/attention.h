@@ -53,11 +53,6 @@ class AttentionHead : public Head {
   double head_scale() const;            // 1 / sqrt(d)
   Tensor positions(const VideoFeatures& features) const;
   Tensor placed_frames(const VideoFeatures& features);  // f_i = LN1(x_i) + p_i  [M, T, D]
-  // Linear layers of the placed frames f, [M, T, D] each. In training on stored features, which
-  // take no gradient, f need not either: LN1's gain moves into the weights, and what is added to a
-  // frame passes through them once for all videos.
-  std::vector<Tensor> of_frames(const VideoFeatures& features, const Tensor& f,
-                                const std::vector<torch::nn::Linear>& linears);
   // r [N, M, T] from the texts' q [N, D], the frames' k [M, T, D] and the videos' state, -inf where
   // not among the `topk` kept.
   Tensor relevance(const Tensor& q, const Tensor& k, const VideoState& video, int64_t topk) const;

@@ -33,15 +33,16 @@ class Cross : public AttentionHead {
   }
 
   Tensor score(const TextState& text, const VideoState& video) override {
-    const Tensor a = attention(text, video);                            // [M, H, N, T]
-    const Tensor v = split(attention_->v(video["f"])).transpose(1, 2);  // [M, H, T, d]
-    if (projects_videos(text.size())) {
-      // The weights of an attention head sum to one.
-      const Tensor bias = attention_->out->bias / static_cast<double>(options_.heads);
-      const Tensor vectors = torch::cat(projected(v), 1) + bias;  // [M, H T, D]
-      return tail(a.transpose(1, 2).flatten(2).bmm(vectors), text["text"]);
-    }
-    return tail(attention_->out(a.matmul(v).transpose(1, 2).flatten(2)), text["text"]);
+    if (!projects_videos(text.size())) return naive(text, video);
+    // The weights of an attention head sum to one.
+    const Tensor bias = attention_->out->bias / static_cast<double>(options_.heads);
+    const Tensor vectors = torch::cat(projected(values(video)), 1) + bias;  // [M, H T, D]
+    return tail(attention(text, video).transpose(1, 2).flatten(2).bmm(vectors), text["text"]);
+  }
+
+  Tensor naive(const TextState& text, const VideoState& video) override {
+    const Tensor mixed = attention(text, video).matmul(values(video));  // [M, H, N, d]
+    return tail(attention_->out(mixed.transpose(1, 2).flatten(2)), text["text"]);
   }
 
   Explanation explain(const TextState& text, const VideoState& video) override {
@@ -56,7 +57,15 @@ class Cross : public AttentionHead {
            int64_t{sizeof(float)};
   }
 
+  int64_t naive_bytes() const override {
+    return (6 * context_.width + 4 * options_.heads * context_.frames) * int64_t{sizeof(float)};
+  }
+
  private:
+  Tensor values(const VideoState& video) {  // [M, H, T, d]
+    return split(attention_->v(video["f"])).transpose(1, 2);
+  }
+
   Tensor keys(const VideoState& video) {  // [M, T, D]
     return video.has("k") ? video["k"] : attention_->k(video["f"]);
   }

@@ -40,11 +40,21 @@ class Joint final : public AttentionHead {
   }
 
   VideoState video(const VideoFeatures& features) override {
-    const Tensor f = placed_frames(features), at = positions(features);
-    const auto of = of_frames(features, f, {attention_->q, attention_->k, attention_->v});
-    const Tensor q = temporal_->rotated(split(of[0]), at);  // [M, T, H, d]
-    const Tensor k = temporal_->rotated(split(of[1]), at);
-    const Tensor v = split(of[2]).transpose(1, 2);  // [M, H, T, d]
+    const Tensor at = positions(features), p = temporal_->added(at), &gain = norm1_->weight;
+    // f = gain x + rest. Where all videos have one rest, the gain goes into a layer's weights and
+    // the rest through them once: stored features take no gradient, and then nor does what is
+    // multiplied.
+    const Tensor x =
+        torch::layer_norm(features.frames, {context_.width}, {}, {}, norm1_->options.eps());
+    const Tensor rest = p.defined() ? norm1_->bias + p : norm1_->bias.view({1, 1, -1});
+    const Tensor f = x * gain + rest;  // [M, T, D]
+    const auto layer = [&](torch::nn::Linear& linear) {
+      if (rest.size(0) > 1) return split(linear(f));
+      return split(x.matmul((linear->weight * gain).t()) + linear(rest));
+    };
+    const Tensor q = temporal_->rotated(layer(attention_->q), at);  // [M, T, H, d]
+    const Tensor k = temporal_->rotated(layer(attention_->k), at);
+    const Tensor v = layer(attention_->v).transpose(1, 2);  // [M, H, T, d]
     Tensor logits = q.transpose(1, 2).matmul(k.permute({0, 2, 3, 1})) * head_scale();
     const Tensor bias = temporal_->bias(at);  // [M or 1, H, T + 1, T + 1]
     if (bias.defined()) logits = logits + bias.slice(2, 1).slice(3, 1);

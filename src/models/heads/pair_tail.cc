@@ -1,7 +1,6 @@
 #include "heads/pair_tail.h"
 
 #include "heads/heads.h"
-#include "precision.h"
 
 #include <torch/autograd.h>
 #include <torch/types.h>
@@ -137,16 +136,11 @@ Tensor drawn(c10::IntArrayRef sizes, double p) {
   return draws.view(at::kShort).slice(0, 0, values).lt(below).view(sizes);
 }
 
-bool takes_pair_tail(const Tensor& pooled) {
-  return pooled.is_cpu() && pooled.scalar_type() == at::kFloat &&
-         current_precision(pooled.device()) == "fp32";
-}
-
 Tensor pair_tail(const AttentionParts& parts, const Tensor& pooled, const Tensor& text) {
-  const auto& [norm2, norm3] = std::tie(parts.norm2->options, parts.norm3->options);
-  return PairTail::apply(pooled, text, parts.norm2->weight, parts.norm2->bias, parts.linear->weight,
-                         parts.linear->bias, parts.norm3->weight, parts.norm3->bias, norm2.eps(),
-                         norm3.eps(), parts.options.dropout);
+  return PairTail::apply(pooled.contiguous(), text, parts.norm2->weight, parts.norm2->bias,
+                         parts.linear->weight, parts.linear->bias, parts.norm3->weight,
+                         parts.norm3->bias, parts.norm2->options.eps(), parts.norm3->options.eps(),
+                         parts.options.dropout);
 }
 
 }  // namespace vtr::models

@@ -1,13 +1,11 @@
 // The tail of the text-conditioned heads in a training step on the CPU, in float32: all pairs in
 // blocks that stay in the cache, with a backward pass of its own. Of a pair it keeps its pooled
-// vector and what enters LN3; the rest is formed again.
+// vector, what enters LN3 and what was dropped; the rest is formed again.
 #pragma once
 
 #include "heads/attention.h"
 
 namespace vtr::models {
-
-bool takes_pair_tail(const Tensor& pooled);  // of this device, dtype and autocast
 
 // pooled [M, N, D], text [N, D] of length one -> sim [M, N] = text . n(LN3(z + Dropout(W z + b))),
 // z = LN2(pooled).
