@@ -71,7 +71,8 @@ class PairTail final : public torch::autograd::Function<PairTail> {
       at::linalg_vector_norm_out(lengths, o, 2, {-1});
       dots.copy_(o.transpose(0, 1).bmm(text.unsqueeze(2)).squeeze(2).t());
     });
-    const Tensor inverse = length.clamp_min_(kShortest).reciprocal_(), sim = dot.mul_(inverse);
+    const Tensor inverse = length.clamp_min_(kShortest).reciprocal_();
+    Tensor sim = dot.mul_(inverse);
     context->save_for_backward(
         {pooled, text, gain2, bias2, weight, gain3, bias3, y, inverse, sim, dropped});
     context->saved_data["eps2"] = eps2;
@@ -119,7 +120,7 @@ class PairTail final : public torch::autograd::Function<PairTail> {
   // Without dropout z is a part of the product.
   static Tensor mixed(const Tensor& weight, double dropout) {
     if (dropout > 0) return weight / (1 - dropout);
-    const Tensor sum = weight.clone();
+    Tensor sum = weight.clone();
     sum.diagonal().add_(1);
     return sum;
   }
@@ -128,11 +129,11 @@ class PairTail final : public torch::autograd::Function<PairTail> {
 }  // namespace
 
 Tensor drawn(c10::IntArrayRef sizes, double p) {
-  constexpr int64_t kPerDraw = 4, kLowest = std::numeric_limits<int16_t>::min();
+  constexpr int64_t per_draw = 4, lowest = std::numeric_limits<int16_t>::min();
   const int64_t values = c10::multiply_integers(sizes);
-  const Tensor draws = at::empty({(values + kPerDraw - 1) / kPerDraw}, at::kLong);
+  const Tensor draws = at::empty({(values + per_draw - 1) / per_draw}, at::kLong);
   draws.random_(std::numeric_limits<int64_t>::min(), std::optional<int64_t>());
-  const auto below = kLowest + std::llround(p * (1 << 16));
+  const auto below = lowest + std::llround(p * (1 << 16));
   return draws.view(at::kShort).slice(0, 0, values).lt(below).view(sizes);
 }
 
