@@ -1,5 +1,6 @@
 #include "parts.h"
 
+#include "vtr/core/cores.h"
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/report/run.h"
@@ -61,8 +62,7 @@ double read_all(const std::vector<fs::path>& files, const video::Request& reques
 
 int bench_decode(const Flags& flags) {
   const auto files = files_in(flags.folder);
-  const int64_t cores = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  const int64_t threads = flags.threads > 0 ? flags.threads : cores;
+  const int64_t threads = flags.threads > 0 ? flags.threads : cores();
   const video::Request request{.frames = flags.frames, .resolution = flags.resolution};
   std::vector<double> seconds;
   for (int64_t i = 0; i < flags.repeat; ++i) seconds.push_back(read_all(files, request, threads));

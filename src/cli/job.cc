@@ -9,7 +9,7 @@ namespace vtr::cli {
 
 int as_job(std::chrono::seconds limit, const std::function<int(dist::Group&)>& work) {
   dist::Group group(dist::World::of_environment(), limit);
-  if (group.rank() != 0) log::set_level("warning");
+  if (group.rank() != 0 && log::shows(log::Level::info)) log::set_level("warning");
   try {
     return work(group);
   } catch (const std::exception& error) {

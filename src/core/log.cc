@@ -22,15 +22,20 @@ spdlog::logger& logger() {
   return instance;
 }
 
-}  // namespace
-
-void write(Level level, const std::string& line) {
+spdlog::level::level_enum of_spdlog(Level level) {
   static constexpr spdlog::level::level_enum kLevels[] = {spdlog::level::debug, spdlog::level::info,
                                                           spdlog::level::warn, spdlog::level::err};
-  const auto wanted = kLevels[static_cast<int>(level)];
-  if (!logger().should_log(wanted)) return;
+  return kLevels[static_cast<int>(level)];
+}
+
+}  // namespace
+
+bool shows(Level level) { return logger().should_log(of_spdlog(level)); }
+
+void write(Level level, const std::string& line) {
+  if (!shows(level)) return;
   if (before_line) before_line();
-  logger().log(wanted, "{}{}", level >= Level::warning ? "warning: " : "", line);
+  logger().log(of_spdlog(level), "{}{}", level >= Level::warning ? "warning: " : "", line);
   logger().flush();
 }
 

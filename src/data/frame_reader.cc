@@ -75,9 +75,9 @@ bool FrameReader::read(int64_t video, uint64_t seed, const VideoBatch& batch, in
   return false;
 }
 
-int64_t FrameReader::skipped() const {
+std::vector<int64_t> FrameReader::skipped() const {
   const std::lock_guard lock(mutex_);
-  return std::ssize(broken_);
+  return {broken_.begin(), broken_.end()};
 }
 
 void FrameReader::read_into(int64_t video, uint64_t seed, const FrameSlot& out) {

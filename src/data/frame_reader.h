@@ -35,7 +35,7 @@ class FrameReader {
   // it.
   bool read(int64_t video, uint64_t seed, const VideoBatch& batch, int64_t row);
   const video::Request& request() const { return request_; }
-  int64_t skipped() const;  // videos that could not be read so far
+  std::vector<int64_t> skipped() const;  // videos that could not be read so far
   // Batches of so many videos to have in flight at once: as many as data.prefetch_mb holds.
   size_t ahead(int64_t videos) const;
 

@@ -246,6 +246,6 @@ Batch TrainLoader::next() {
 }
 
 double TrainLoader::waited() const { return impl_->waited; }
-int64_t TrainLoader::skipped() const { return impl_->reader.skipped(); }
+std::vector<int64_t> TrainLoader::skipped() const { return impl_->reader.skipped(); }
 
 }  // namespace vtr::data

@@ -26,19 +26,15 @@ struct VideoLoader::Impl {
   Impl(const Manifest& from, const LoaderSettings& settings, int64_t wanted)
       : manifest(from),
         batch(std::max<int64_t>(1, wanted)),
-        position(part(settings.rank, settings.world)),
-        last(part(settings.rank + 1, settings.world)),
+        share(std::ssize(manifest.videos), batch, settings.rank, settings.world),
+        position(share.begin),
         seed(settings.seed),
         reader(manifest, without_cache(settings), settings.request(Split::test)),
         pool(settings.data.workers) {}
 
-  int64_t part(int64_t rank, int64_t world) const {
-    return static_cast<int64_t>(manifest.videos.size()) * rank / world;
-  }
-
   void schedule() {
-    while (ahead.size() < reader.ahead(batch) && position < last) {
-      const int64_t begin = position, end = std::min(begin + batch, last);
+    while (ahead.size() < reader.ahead(batch) && position < share.end) {
+      const int64_t begin = position, end = std::min(begin + batch, share.end);
       std::vector<Wanted> wanted;
       for (int64_t v = begin; v < end; ++v) {
         wanted.push_back({v, derive(seed, "evaluation", static_cast<uint64_t>(v)), v - begin});
@@ -76,8 +72,8 @@ struct VideoLoader::Impl {
 
   const Manifest manifest;
   const int64_t batch;
+  const Share share;
   int64_t position;
-  const int64_t last;  // this rank's videos end before it
   const uint64_t seed;
   std::vector<int64_t> skipped;
   FrameReader reader;
@@ -105,5 +101,6 @@ std::optional<VideoBatch> VideoLoader::next() {
 }
 
 const std::vector<int64_t>& VideoLoader::skipped() const { return impl_->skipped; }
+const Share& VideoLoader::share() const { return impl_->share; }
 
 }  // namespace vtr::data

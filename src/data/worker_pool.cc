@@ -1,12 +1,11 @@
 #include "worker_pool.h"
 
-#include <algorithm>
+#include "vtr/core/cores.h"
 
 namespace vtr::data {
 
 WorkerPool::WorkerPool(int64_t workers) {
-  const int64_t cores = std::max<int64_t>(1, std::thread::hardware_concurrency());
-  for (int64_t i = 0; i < (workers > 0 ? workers : cores); ++i) {
+  for (int64_t i = 0; i < (workers > 0 ? workers : cores()); ++i) {
     threads_.emplace_back([this] { work(); });
   }
 }

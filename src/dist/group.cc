@@ -3,6 +3,7 @@
 #include "nccl_library.h"
 #include "watch.h"
 
+#include "vtr/core/cores.h"
 #include "vtr/core/error.h"
 #include "vtr/core/hash.h"
 #include "vtr/core/log.h"
@@ -118,11 +119,11 @@ Backend connect(const Store& store, const World& world, Millis limit) {
 }
 
 // torchrun sets OMP_NUM_THREADS=1 where nobody did; any other number is somebody's wish.
-void share_cores(const World& world) {
+void use_own_cores(const World& world) {
+  share_cores(world.local_size);
   const char* asked = std::getenv("OMP_NUM_THREADS");
   if (asked && std::string(asked) != "1") return;
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
-  at::set_num_threads(static_cast<int>(std::max<int64_t>(1, cores / world.local_size)));
+  at::set_num_threads(static_cast<int>(cores()));
 }
 
 [[noreturn]] void end_process(const World& world, const std::string& why) {
@@ -192,7 +193,7 @@ Group::Group() = default;
 Group::Group(const World& world, std::chrono::seconds limit) : world_(world) {
   if (world.host.empty()) return;  // nobody to meet
   be_quiet();
-  share_cores(world);
+  use_own_cores(world);
   auto links = std::make_unique<Links>();
   links->limit = limit;
   {

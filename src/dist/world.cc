@@ -42,6 +42,12 @@ int64_t whole_or(const char* name, int64_t min, int64_t max, int64_t otherwise) 
 
 constexpr int64_t kMost = 1 << 20, kMostPort = 65535;
 
+// Of the step, which may have a part of the job's alone.
+std::string slurm_nodes() {
+  const auto step = variable("SLURM_STEP_NODELIST");
+  return step ? *step : needed("SLURM_JOB_NODELIST", "SLURM_STEP_ID");
+}
+
 World of_slurm() {
   World world;
   world.size = whole("SLURM_NTASKS", needed("SLURM_NTASKS", "SLURM_STEP_ID"), 1, kMost);
@@ -52,8 +58,7 @@ World of_slurm() {
   const std::string tasks = variable("SLURM_STEP_TASKS_PER_NODE").value_or("1");
   world.local_size =
       whole("SLURM_STEP_TASKS_PER_NODE", tasks.substr(0, tasks.find_first_of("(,")), 1, kMost);
-  world.host =
-      variable("MASTER_ADDR").value_or(first_host(needed("SLURM_JOB_NODELIST", "SLURM_STEP_ID")));
+  world.host = variable("MASTER_ADDR").value_or(first_host(slurm_nodes()));
   const int64_t job = whole_or("SLURM_JOB_ID", 0, INT64_MAX, 0);
   world.port = whole_or("MASTER_PORT", 1, kMostPort, kFirstPort + job % kPorts);
   return world;
@@ -90,7 +95,8 @@ std::string first_host(const std::string& list) {
   const size_t open = list.find_first_of("[,");
   if (open == std::string::npos || list[open] == ',') return list.substr(0, open);
   const size_t close = list.find(']', open);
-  VTR_CHECK(close != std::string::npos, "SLURM_JOB_NODELIST: '{}' has no end of its bracket", list);
+  VTR_CHECK(close != std::string::npos, "SLURM's list of nodes: '{}' has no end of its bracket",
+            list);
   const size_t end = list.find_first_of(",-]", open);
   const size_t after = list.find(',', close);
   return list.substr(0, open) + list.substr(open + 1, end - open - 1) +

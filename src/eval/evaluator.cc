@@ -25,20 +25,9 @@ std::vector<int64_t> targets(const data::Manifest& manifest) {
   return target;
 }
 
-// This rank's part of some items. It begins at a multiple of `step` where there are enough of
-// them, so that videos come together in batches as they do for one process alone.
-struct Share {
-  Share(int64_t items, int64_t step, const dist::Group& group) {
-    if (items < step * group.size()) step = 1;
-    const int64_t steps = (items + step - 1) / step;
-    const auto at = [&](int64_t rank) {
-      return std::min(items, steps * rank / group.size() * step);
-    };
-    begin = at(group.rank());
-    end = at(group.rank() + 1);
-  }
-  int64_t begin, end;
-};
+data::Share share_of(int64_t items, int64_t step, const dist::Group& group) {
+  return {items, step, group.rank(), group.size()};
+}
 
 models::State gathered(const models::State& own, dist::Group& group) {
   models::State::Items items;
@@ -49,7 +38,7 @@ models::State gathered(const models::State& own, dist::Group& group) {
 
 // The states of some kept features, a block at a time: `part` gives those of some indices.
 template <class Part>
-models::State in_blocks(const Share& share, Part part) {
+models::State in_blocks(const data::Share& share, Part part) {
   constexpr int64_t kBlock = 256;
   std::vector<models::State> parts;
   for (int64_t i = share.begin; i < share.end; i += kBlock) {
@@ -65,30 +54,23 @@ models::VideoState video_states(const Encoding& encoding, const data::Manifest& 
   auto& model = encoding.model;
   if (features) {
     skipped = features->skipped();
-    const Share share(features->video_count(), 1, group);
     return gathered(
-        in_blocks(share,
+        in_blocks(share_of(features->video_count(), 1, group),
                   [&](const Tensor& index) {
                     return model.head().video(models::to(features->videos(index), model.device()));
                   }),
         group);
   }
-  const Share share(std::ssize(manifest.videos), encoding.batch, group);
-  data::Manifest own = manifest;
-  own.videos = {manifest.videos.begin() + share.begin, manifest.videos.begin() + share.end};
   std::vector<models::State> parts;
-  const Tensor broken = torch::tensor(encode_videos(
-      encoding, own, model.head().wants(),
-      [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); }));
-  const Tensor all = group.gather_rows(broken.to(torch::kLong) + share.begin);
-  skipped = {all.const_data_ptr<int64_t>(), all.const_data_ptr<int64_t>() + all.numel()};
-  VTR_CHECK(!parts.empty(), "{}: no video can be read", manifest.name);
+  skipped = encode_share(
+      encoding, manifest, model.head().wants(), group,
+      [&](const auto& some, const auto&) { parts.push_back(model.head().video(some)); });
   return gathered(models::State::cat(parts), group);
 }
 
 // Of this rank's part of the captions.
 models::TextState text_states(const Encoding& encoding, const std::vector<std::string>& captions,
-                              const Features* features, const Share& share) {
+                              const Features* features, const data::Share& share) {
   auto& model = encoding.model;
   if (features && features->has_texts()) {
     return in_blocks(share, [&](const Tensor& index) {
@@ -100,11 +82,6 @@ models::TextState text_states(const Encoding& encoding, const std::vector<std::s
   encode_texts(encoding, own, model.head().wants(),
                [&](const auto& some) { parts.push_back(model.head().text(some)); });
   return models::State::cat(parts);
-}
-
-// All ranks, or this one alone where there are fewer videos than ranks.
-dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest) {
-  return ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
 }
 
 void check_named(const Evaluation& result) {
@@ -128,8 +105,8 @@ SplitStates split_states(const Encoding& encoding, const data::Manifest& manifes
   states.video_states = video_states(encoding, manifest, features, skipped, group);
   states.readable = without(manifest, skipped);
   states.target = targets(states.readable);
-  const Share share(std::ssize(states.target), kTextBatch, group);
-  states.text_states = text_states(encoding, captions_of(states.readable), features, share);
+  states.text_states = text_states(encoding, captions_of(states.readable), features,
+                                   share_of(std::ssize(states.target), kTextBatch, group));
   return states;
 }
 

@@ -33,6 +33,14 @@ std::vector<int64_t> counting(int64_t n) {
   return result;
 }
 
+// Rows of this rank become those of all.
+void gather(Rows& rows, dist::Group& group) {
+  if (group.alone() || rows.empty()) return;
+  const Tensor own = rows.select(counting(rows.size()));
+  rows = {};
+  rows.add(group.gather_rows(own));
+}
+
 }  // namespace
 
 Encoding with_training_frames(Encoding encoding) {
@@ -55,17 +63,16 @@ void refuse_random_frames(const video::VideoOptions& options, const std::string&
 std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifest& manifest,
                                    const models::Wanted& wanted, const UseVideos& use) {
   const torch::NoGradGuard no_grad;
-  const auto videos = static_cast<int64_t>(manifest.videos.size());
   data::VideoLoader loader(manifest, encoding.loader, encoding.batch);
-  report::Progress progress("encode", "videos", videos);
-  int64_t rows = 0;
+  report::Progress progress("encode", "videos", loader.share().size());
+  int64_t rows = loader.share().begin;
   while (const auto batch = loader.next()) {
     // A batch of which nothing can be read is passed over, so that this one's end tells its place.
     const auto& broken = loader.skipped();  // ascending
     rows += batch->mask.size(0);
-    const int64_t end = rows + std::ssize(broken);
+    const int64_t begin = loader.share().begin, end = rows + std::ssize(broken);
     std::vector<int64_t> which;
-    for (int64_t v = (end - 1) / encoding.batch * encoding.batch; v < end; ++v) {
+    for (int64_t v = begin + (end - 1 - begin) / encoding.batch * encoding.batch; v < end; ++v) {
       if (!std::ranges::binary_search(broken, v)) which.push_back(v);
     }
     use(encoding.model.encode_video(batch->pixels, batch->mask, batch->times, encoding.precision,
@@ -74,6 +81,26 @@ std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifes
     progress.advance(batch->mask.size(0));
   }
   return loader.skipped();
+}
+
+dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest) {
+  return ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
+}
+
+std::vector<int64_t> encode_share(Encoding encoding, const data::Manifest& manifest,
+                                  const models::Wanted& wanted, dist::Group& group,
+                                  const UseVideos& use) {
+  encoding.loader.rank = group.rank();
+  encoding.loader.world = group.size();
+  bool none = true;
+  const auto broken = encode_videos(encoding, manifest, wanted, [&](const auto&... some) {
+    none = false;
+    use(some...);
+  });
+  VTR_CHECK(!none, "{}: no video can be read{}", manifest.name,
+            group.alone() ? "" : " of those that this process shares in (fewer processes do)");
+  const Tensor all = group.gather_rows(torch::tensor(broken, torch::kLong));
+  return {all.const_data_ptr<int64_t>(), all.const_data_ptr<int64_t>() + all.numel()};
 }
 
 void encode_texts(const Encoding& encoding, const std::vector<std::string>& captions,
@@ -165,27 +192,35 @@ std::string Features::describe() const {
   return fmt::format("features from {}: {} videos, {}{}", from_, video_count(), texts, dtype_);
 }
 
-Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool with_texts) {
+Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool with_texts,
+                      dist::Group* ranks) {
+  dist::Group alone;
+  auto& group = sharing(ranks, alone, manifest);
   const auto wanted = encoding.model.head().wants();
   encoding.model.eval();  // the caller turns training on
   Features::Videos videos;
-  videos.skipped = encode_videos(encoding, manifest, wanted,
-                                 [&](const models::VideoFeatures& features, const auto&) {
-                                   keep(videos.frames, features.frames);
-                                   keep(videos.patches, features.patches);
-                                   keep(videos.mask, features.mask);
-                                   keep(videos.times, features.times);
-                                 });
+  videos.skipped = encode_share(encoding, manifest, wanted, group,
+                                [&](const models::VideoFeatures& features, const auto&) {
+                                  keep(videos.frames, features.frames);
+                                  keep(videos.patches, features.patches);
+                                  keep(videos.mask, features.mask);
+                                  keep(videos.times, features.times);
+                                });
+  for (Rows* rows : {&videos.frames, &videos.patches, &videos.mask, &videos.times})
+    gather(*rows, group);
   videos.row = counting(videos.frames.size());
   Features::Texts texts;
   if (with_texts) {
-    encode_texts(encoding, captions_of(without(manifest, videos.skipped)), wanted,
+    const auto captions = captions_of(without(manifest, videos.skipped));
+    const data::Share share(std::ssize(captions), kTextBatch, group.rank(), group.size());
+    encode_texts(encoding, {captions.begin() + share.begin, captions.begin() + share.end}, wanted,
                  [&](const models::TextFeatures& features) {
                    keep(texts.pooled, features.pooled);
                    if (!features.tokens.defined()) return;
                    keep(texts.tokens, features.tokens);
                    keep(texts.mask, features.mask);
                  });
+    for (Rows* rows : {&texts.pooled, &texts.tokens, &texts.mask}) gather(*rows, group);
     texts.row = counting(texts.pooled.size());
   }
   return {"memory", "fp32", std::move(videos), std::move(texts)};

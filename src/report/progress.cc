@@ -27,7 +27,7 @@ Progress::Progress(std::string title, std::string unit, int64_t total, int64_t d
       total_(total),
       first_(done),
       done_(done),
-      terminal_(::isatty(STDERR_FILENO) == 1),
+      terminal_(::isatty(STDERR_FILENO) == 1 && log::shows(log::Level::info)),
       start_(Clock::now()),
       shown_(start_) {
   if (terminal_) outer_ = log::set_before_line([] { std::fputs(kEraseLine, stderr); });

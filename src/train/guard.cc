@@ -15,9 +15,10 @@ constexpr int64_t kHighSteps = 50;  // above the bound, in a row
 
 double Figures::norm() const { return std::hypot(encoder_norm, head_norm); }
 bool Figures::finite() const { return std::isfinite(loss) && std::isfinite(norm()); }
+bool Figures::overflow() const { return std::isfinite(loss) && !finite() && loss_scale > 1; }
 
 void Guard::check(const Figures& figures) {
-  if (figures.overflow) return;
+  if (figures.overflow()) return;
   check_finite(figures);
   if (figures.finite()) check_mean(figures);
 }

@@ -11,9 +11,9 @@ struct Figures {
   int64_t step = 0;
   double loss = 0, encoder_norm = 0, head_norm = 0;  // norms of the gradients, unscaled
   double logit_scale = 0, loss_scale = 1;
-  bool overflow = false;  // of fp16: the loss scale was too large, and only that
   double norm() const;
   bool finite() const;
+  bool overflow() const;  // of fp16: the loss scale was too large, and only that
 };
 
 class Guard {

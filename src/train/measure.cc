@@ -78,8 +78,8 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
     if (i == 0) count.emplace();
     const auto start = Clock::now();
     optimizer.zero_grad();
-    const Tensor loss = pass.backward(batches[static_cast<size_t>(i) % batches.size()], 1);
-    wait(optimizer.clipped_step(/*factor=*/1, /*unit=*/1).skip);
+    const Tensor loss = pass.backward(batches[static_cast<size_t>(i) % batches.size()]);
+    wait(optimizer.clipped_step(/*factor=*/1).skip);
     const double all = seconds_since(start), update = scopes["update"];
     const double forward = scopes["texts"] + scopes["videos"] + scopes["scores"];
     times.step.push_back(all);

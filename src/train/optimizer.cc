@@ -59,13 +59,13 @@ void Optimizer::step(double factor, const Tensor& scale, const Tensor& skip) {
   }
 }
 
-Optimizer::Taken Optimizer::clipped_step(double factor, double unit) {
+Optimizer::Taken Optimizer::clipped_step(double factor, const Tensor& unit) {
   RECORD_USER_SCOPE("update");
   const torch::NoGradGuard no_grad;
   const auto [scaled_norms, encoders] = norms();
-  const Tensor norms = scaled_norms / unit, norm = norms.norm();
+  const Tensor norms = unit.defined() ? scaled_norms / unit : scaled_norms, norm = norms.norm();
   const Tensor skip = norm.isfinite().logical_not().to(torch::kFloat);
-  Tensor scale = torch::full_like(norm, unit);
+  Tensor scale = unit.defined() ? unit : torch::ones_like(norm);
   if (clip_norm_ > 0) scale = scale * ((norm + 1e-6) / clip_norm_).clamp_min(1);
   step(factor, scale, skip);
   return {norms, encoders, skip};

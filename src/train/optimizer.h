@@ -24,8 +24,9 @@ class Optimizer {
     int64_t encoders = 0;  // the first of them, the head's behind
     Tensor skip;           // float32 scalar: 1 where a gradient was not finite and nothing changed
   };
-  // The same with gradients of `unit` times the loss, clipped as train.clip_norm says.
-  Taken clipped_step(double factor, double unit);
+  // The same with gradients of `unit` times the loss (float32 scalar; undefined: 1), clipped as
+  // train.clip_norm says.
+  Taken clipped_step(double factor, const Tensor& unit = {});
   int64_t size() const;                   // values that train
   std::vector<Tensor> gradients() const;  // defined ones, the encoders' first
   struct Norms {

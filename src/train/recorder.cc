@@ -11,6 +11,8 @@
 namespace vtr::train {
 namespace {
 
+constexpr const char* kNonFinite = "nonfinite.jsonl";
+
 std::vector<double> to_vector(const Tensor& values) {  // [n]
   const Tensor host = values.to(torch::kCPU, torch::kDouble).contiguous();
   return {host.data_ptr<double>(), host.data_ptr<double>() + host.numel()};
@@ -61,13 +63,16 @@ Recorder::Recorder(const fs::path& run, const data::Manifest& train, const Train
       first_(step),
       length_(length),
       start_(std::chrono::steady_clock::now()) {
-  if (writes) files_.emplace(run, step, length);
+  if (!writes) return;
+  files_.emplace(run, step, length);
+  if (fs::exists(run / kNonFinite)) nonfinite_.emplace(run / kNonFinite, step);
 }
 
 void Recorder::add(const StepResult& result, const Step::Rows& batch) {
-  const Tensor figures =
-      torch::stack({result.loss, result.norms.slice(0, 0, result.encoders).norm(),
-                    result.norms.slice(0, result.encoders).norm(), result.logit_scale.exp()});
+  const Tensor figures = torch::stack(
+      {result.loss, result.norms.slice(0, 0, result.encoders).norm(),
+       result.norms.slice(0, result.encoders).norm(), result.logit_scale.exp(),
+       result.loss_scale.defined() ? result.loss_scale : torch::ones_like(result.loss)});
   pending_.push_back({result, figures, batch});
   notice(batch);
   if (files_) files_->progress.advance(1, note_);
@@ -104,9 +109,8 @@ std::vector<Figures> Recorder::fetch() const {
   const auto values = to_vector(torch::stack(figures).flatten());
   std::vector<Figures> all;
   for (size_t i = 0; i < pending_.size(); ++i) {
-    const auto& result = pending_[i].result;
-    const double* v = &values[4 * i];
-    all.push_back({result.step, v[0], v[1], v[2], v[3], result.loss_scale, result.overflow});
+    const double* v = &values[5 * i];
+    all.push_back({pending_[i].result.step, v[0], v[1], v[2], v[3], v[4]});
   }
   return all;
 }
@@ -123,7 +127,7 @@ std::vector<Figures> Recorder::read(double waited, int64_t skipped) {
 
 void Recorder::write(const std::vector<Figures>& all, double waited, int64_t skipped) {
   for (size_t i = 0; i < all.size(); ++i) {
-    if (!all[i].finite() && !all[i].overflow) dump(all[i], pending_[i]);
+    if (!all[i].finite() && !all[i].overflow()) dump(all[i], pending_[i]);
   }
   const auto steps = static_cast<double>(all.size());
   const double wait = waited - waited_;
@@ -173,7 +177,7 @@ report::Record Recorder::line(const std::vector<Figures>& all) const {
 
 // Figures as text: JSON has no NaN.
 void Recorder::dump(const Figures& figures, const Pending& pending) {
-  if (!nonfinite_) nonfinite_.emplace(run_ / "nonfinite.jsonl", first_);
+  if (!nonfinite_) nonfinite_.emplace(run_ / kNonFinite, first_);
   std::vector<std::string> videos;
   for (const double index : to_vector(pending.batch.videos)) {
     videos.push_back(train_.videos[static_cast<size_t>(index)].id);

@@ -24,8 +24,7 @@ struct StepResult {
   Tensor norms;          // [n], of every gradient, unscaled
   int64_t encoders = 0;  // the first of them
   Tensor logit_scale;    // scalar, a logarithm
-  double loss_scale = 1;
-  bool overflow = false;
+  Tensor loss_scale;     // scalar; undefined: 1
 };
 
 class Recorder {
@@ -45,7 +44,7 @@ class Recorder {
  private:
   struct Pending {
     StepResult result;
-    Tensor figures;  // [4] float32: loss, two norms, inverse temperature
+    Tensor figures;  // [5] float32: loss, two norms, inverse temperature, scale of the loss
     Step::Rows batch;
   };
   struct Noticed {

@@ -23,7 +23,14 @@ void Saver::save(const Snapshot& snapshot) {
   Snapshot copy{copies(snapshot.model), copies(snapshot.optimizer), snapshot.state};
   writing_ = std::async(std::launch::async, [this, copy = std::move(copy)] {
     save_checkpoint(run_, copy);
-    mark_best(run_, copy.state.best_step);
+    prune_checkpoints(run_, keep_);
+  });
+}
+
+void Saver::mark(int64_t step) {
+  writing_ = std::async(std::launch::async, [this, step, before = std::move(writing_)]() mutable {
+    if (before.valid()) before.get();
+    mark_best(run_, step);
     prune_checkpoints(run_, keep_);
   });
 }

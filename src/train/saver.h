@@ -9,13 +9,14 @@ namespace vtr::train {
 
 class Saver {
  public:
-  // Keeps the newest `keep` and the best one. Its end waits for what is being written.
+  // Keeps the newest `keep` and the best one. Its end waits for what is being done.
   Saver(fs::path run, int64_t keep) : run_(std::move(run)), keep_(keep) {}
   // Copies the tensors to the host's memory, and returns. Waits for the one before, whose Error it
   // throws.
   void save(const Snapshot& snapshot);
-  void check();  // throws the Error of one that has failed since
-  void wait();   // until it is on the disk; throws its Error
+  void mark(int64_t step);  // the checkpoint of that step is the best, once it is written
+  void check();             // throws the Error of one that has failed since
+  void wait();              // until all is on the disk; throws its Error
 
  private:
   const fs::path run_;

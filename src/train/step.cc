@@ -149,7 +149,7 @@ Step::Step(models::Retriever& model, const TrainOptions& options, dist::Group& g
             "train.checkpoint_activations: these encoders have no blocks to run again");
 }
 
-Tensor Step::backward(const data::Batch& batch, double factor) {
+Tensor Step::backward(const data::Batch& batch, const Tensor& factor) {
   const int64_t rows = batch.caption_index.size(0), each = batch.captions_per_video();
   const int64_t step = micro_batch_ > 0 ? std::min(micro_batch_, rows) : rows;
   const bool whole = step == rows;  // then the states keep their past, and are made once
@@ -199,7 +199,7 @@ Step::Rows Step::of_all_ranks(const data::Batch& batch) {
 
 // The loss of all states; leaves gradients in them, and this rank's part in the parameters that it
 // uses itself (the head's `score`, the temperature).
-Tensor Step::loss(const States& all, double factor) {
+Tensor Step::loss(const States& all, const Tensor& factor) {
   const int64_t ranks = group_.size(), rows = all.text.size() / ranks, first = group_.rank() * rows;
   const int64_t each = rows_.captions_per_video;
   auto& head = model_.head();
@@ -213,7 +213,7 @@ Tensor Step::loss(const States& all, double factor) {
   const Tensor temperature = model_.encoders().logit_scale();
   const Tensor scale = temperature.detach().requires_grad_();
   Tensor value = loss_({sim, scale, duplicate_pairs(models::sent(rows_.videos, sim.device()))});
-  (factor == 1 ? value : value * factor).backward();
+  value.backward(factor);
 
   variable_list roots = {own}, gradients = {scores.grad().slice(0, first, first + rows)};
   const auto add = [&](const Tensor& root, const Tensor& gradient) {  // the same on every rank
@@ -225,7 +225,7 @@ Tensor Step::loss(const States& all, double factor) {
   value = value.detach();
   if (const Tensor more = head.penalty(all.text, each > 1 ? repeated(all.video, each) : all.video);
       more.defined()) {
-    add(more, torch::full_like(more, factor));
+    add(more, factor.defined() ? factor : torch::ones_like(more));
     const Tensor mean = more.detach() / static_cast<double>(ranks);
     group_.sum({mean});
     value = value + mean;

@@ -30,10 +30,10 @@ class Step {
   Step(models::Retriever& model, const TrainOptions& options, dist::Group& group);
   // From now on features of frozen towers are read from there (null: from nowhere).
   void read(const eval::Features* features) { features_ = features; }
-  // This rank's part of the batch. Adds the gradients of `factor` times the loss of all parts to
-  // the parameters', summed over the ranks; returns the loss, a detached scalar. Throws Error when
-  // no parameter has a part in it.
-  Tensor backward(const data::Batch& batch, double factor);
+  // This rank's part of the batch. Adds the gradients of the loss of all parts, times `factor` (a
+  // float32 scalar on the model's device; undefined: 1), to the parameters', summed over the ranks;
+  // returns the loss, a detached scalar. Throws Error when no parameter has a part in it.
+  Tensor backward(const data::Batch& batch, const Tensor& factor = {});
   const Rows& rows() const { return rows_; }  // of the last batch
 
  private:
@@ -46,7 +46,7 @@ class Step {
   States states(const data::Batch& batch, Replay* replay);
   models::TextState texts(const data::Batch& batch, Replay* replay);
   models::VideoState videos(const data::Batch& batch, Replay* replay);
-  Tensor loss(const States& all, double factor);
+  Tensor loss(const States& all, const Tensor& factor);
 
   models::Retriever& model_;
   dist::Group& group_;

@@ -3,11 +3,13 @@
 #include "ema.h"
 #include "groups.h"
 #include "guard.h"
+#include "loss_scale.h"
 #include "memory.h"
 #include "optimizer.h"
 #include "recorder.h"
 #include "saver.h"
 #include "step.h"
+#include "validations.h"
 
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
@@ -26,8 +28,6 @@
 
 namespace vtr::train {
 namespace {
-
-constexpr int64_t kScaleSteps = 2000;
 
 std::atomic<int> stop_signal = 0;
 
@@ -67,13 +67,16 @@ struct Trainer::Impl {
         ema(given.encoding.model, given.options.ema),
         pass(given.encoding.model, given.options, given.group),
         guard(options, state.guard),
-        saver(folder, given.options.keep) {
+        saver(folder, given.options.keep),
+        validations(folder, given.from ? given.from->state.step : 0) {
     VTR_CHECK(options.patience == 0 || !given.val.videos.empty(),
               "train.patience: there is no validation split (data.val, data.val_fraction)");
     count_steps();
     check_batch();
     if (options.deterministic) make_deterministic();
     if (given.from) go_on(*given.from);
+    if (options.precision == "fp16") loss_scale.emplace(given.encoding.model.device(), state);
+    check_profile();
     if (stored() || options.encode_once) check_features();
     if (stored()) open_features();
   }
@@ -81,26 +84,30 @@ struct Trainer::Impl {
   Outcome loop();
   Outcome finish(const data::TrainLoader& loader);
   void step(const data::Batch& batch);
-  bool overflowed(const Tensor& skip);
   Tensor clamped_scale();
   void read(const data::TrainLoader& loader);
+  int64_t skipped(const data::TrainLoader& loader);
   void go_on(const Checkpoint& from);
-  bool scaled() const { return options.precision == "fp16"; }
   bool stored() const { return !parts.encoding.loader.data.features.empty(); }
   bool reads_texts() const;
   void check_features() const;
   void open_features();
   void encode_features();
-  bool validate();
+  void validate();
   void checkpoint();
   models::TensorMap kept_tensors() const;
   void count_steps();
   void check_batch() const;
+  void check_profile() const;
   void announce() const;
   bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   bool due(int64_t every) const { return state.step % (every > 0 ? every : steps_per_epoch) == 0; }
-  bool patient() const { return options.patience == 0 || state.worse < options.patience; }
+  bool last() const { return state.step == total; }
+  bool validates() const {
+    return !parts.val.videos.empty() && (last() || due(options.eval_every));
+  }
+  bool patient() const { return options.patience == 0 || validations.worse() < options.patience; }
   bool over() const { return state.step >= total || !patient(); }
 
   Parts parts;
@@ -114,9 +121,11 @@ struct Trainer::Impl {
   TrainState state;
   Guard guard;
   Saver saver;
+  Validations validations;
   int64_t steps_per_epoch = 0, total = 0;
   Schedule schedule;
   int64_t saved = 0;                                     // the step of the last checkpoint
+  std::optional<LossScale> loss_scale;                   // of fp16
   std::optional<eval::Features> features, val_features;  // of frozen towers
   std::optional<Recorder> recorder;
 };
@@ -125,12 +134,10 @@ Outcome Trainer::Impl::loop() {
   if (options.encode_once && !features && !over()) encode_features();
   if (features) pass.read(&*features);
   announce();
-  if (over()) return Outcome::finished;
+  const bool unseen = state.step > 0 && validates() && !validations.has(state.step);
+  if (over() && !unseen) return Outcome::finished;
   const StopSignals signals;
-  const int64_t first = state.step, left = total - first;
-  VTR_CHECK(parts.profile == 0 || left >= parts.profile + StepProfile::kBefore,
-            "--profile: {} steps after the first {} are asked for, the run has {} to go",
-            parts.profile, StepProfile::kBefore, left);
+  const int64_t first = state.step;
   auto settings = parts.encoding.loader;
   settings.rank = parts.group.rank();
   settings.world = parts.group.size();
@@ -144,6 +151,8 @@ Outcome Trainer::Impl::loop() {
                        .trace = run / "profile.json",
                        .device = parts.encoding.model.device(),
                        .precision = options.precision});
+  if (unseen) validate();  // the run ended while it did
+  recorder->restart(loader.waited());
   while (!over() && !parts.group.any(stop_signal != 0)) {
     const bool is_first = state.step == first;
     const auto device = parts.encoding.model.device();
@@ -157,43 +166,45 @@ Outcome Trainer::Impl::loop() {
                 megabytes(peak), megabytes(peak - held));
     }
     saver.check();
-    const bool last = state.step == total;
-    const bool look = last || due(options.eval_every);
-    const bool keep = last || due(options.checkpoint_every);
-    if (!look && !keep && !due(options.log_every)) continue;
-    read(loader);  // nothing is kept of a step that was not looked at
-    const bool best = look && validate();
-    if (best || keep || over()) checkpoint();
+    const bool keep = last() || due(options.checkpoint_every);
+    if (!validates() && !keep && !due(options.log_every)) continue;
+    read(loader);            // nothing is kept of a step that was not looked at
+    if (keep) checkpoint();  // first: a validation takes its time, and may fail
+    if (validates()) validate();
+    if (over()) checkpoint();
     recorder->restart(loader.waited());
   }
   return finish(loader);
 }
 
 Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
-  if (saved != state.step) {  // stopped in between
-    read(loader);
-    checkpoint();
-  }
+  if (saved != state.step) read(loader);  // stopped in between
+  checkpoint();
   saver.wait();
   recorder->finish();
-  if (const int64_t skipped = std::ssize(train.skipped) + loader.skipped(); skipped > 0)
-    log::warn("[train] {} videos were skipped", skipped);
-  if (!patient()) log::info("[train] {} validations without a better one: it ends", state.worse);
+  if (const int64_t videos = skipped(loader); videos > 0)
+    log::warn("[train] {} videos were skipped", videos);
+  if (!patient())
+    log::info("[train] {} validations without a better one: it ends", validations.worse());
   if (over()) return Outcome::finished;
   return stop_signal == SIGINT ? Outcome::interrupted : Outcome::terminated;
 }
 
 void Trainer::Impl::announce() const {
   const auto& loader = parts.encoding.loader;
+  const int64_t pairs = data::TrainLoader::pairs(train, loader.data);
+  auto real = options;
+  real.batch = std::min(options.batch, pairs);
   if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
   if (features) log::info("[train] {}", features->describe());
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
-  log::info(
-      "[train] memory, {}",
-      describe(expected_memory(parts.encoding.model, kept_tensors(), options, parts.group.size(),
-                               {.frames = loader.video.frames, .words = loader.max_words},
-                               loader.data.captions_per_video)));
+  if (pairs < options.batch)
+    log::warn("[train] a batch is all {} pairs there are, train.batch is {}", pairs, options.batch);
+  log::info("[train] memory, {}",
+            describe(expected_memory(parts.encoding.model, kept_tensors(), real, parts.group.size(),
+                                     {.frames = loader.video.frames, .words = loader.max_words},
+                                     loader.data.captions_per_video)));
 }
 
 // What the optimiser and the average of the weights keep.
@@ -224,6 +235,13 @@ void Trainer::Impl::check_batch() const {
             pairs, options.batch, ranks);
 }
 
+void Trainer::Impl::check_profile() const {
+  const int64_t left = total - state.step;
+  VTR_CHECK(parts.profile == 0 || left >= parts.profile + StepProfile::kBefore,
+            "--profile: {} steps after the first {} are asked for, the run has {} to go",
+            parts.profile, StepProfile::kBefore, left);
+}
+
 void Trainer::Impl::leave_out_unreadable() {
   train = eval::without(train, features->skipped());
   count_steps();
@@ -237,7 +255,7 @@ void Trainer::Impl::go_on(const Checkpoint& from) {
   ema.load_state(rest);
   state = from.state;
   saved = state.step;
-  if (writes()) mark_best(run, state.best_step);  // which a kill may have left undone
+  if (writes()) mark_best(run, validations.best_step());  // which a kill may have left undone
 }
 
 // The features of a text tower that stands still are kept too.
@@ -266,22 +284,21 @@ void Trainer::Impl::open_features() {
 void Trainer::Impl::encode_features() {
   auto encoding = eval::with_training_frames(parts.encoding);
   encoding.precision = options.precision;
-  features = eval::encode_split(encoding, parts.train, reads_texts());
+  features = eval::encode_split(encoding, parts.train, reads_texts(), &parts.group);
   if (!parts.val.videos.empty()) {
-    val_features = eval::encode_split(parts.encoding, parts.val, reads_texts());
+    val_features = eval::encode_split(parts.encoding, parts.val, reads_texts(), &parts.group);
   }
   leave_out_unreadable();
 }
 
 // One update. What is random in it (dropout) is a function of the seed, the step and the rank.
-// Nothing of it waits for the device but fp16's overflow; a gradient that is not finite changes no
-// weight.
+// Nothing of it waits for the device; a gradient that is not finite changes no weight.
 void Trainer::Impl::step(const data::Batch& batch) {
   torch::manual_seed(derive(static_cast<uint64_t>(options.seed), "step",
                             static_cast<uint64_t>(state.step),
                             static_cast<uint64_t>(parts.group.rank())));
   optimizer.zero_grad();
-  const double unit = scaled() ? state.loss_scale : 1;
+  const Tensor unit = loss_scale ? loss_scale->value().clone() : Tensor();
   const Tensor loss = pass.backward(batch, unit);
   const double factor = schedule(state.step);
   const auto [norms, encoders, skip] = optimizer.clipped_step(factor, unit);
@@ -289,17 +306,8 @@ void Trainer::Impl::step(const data::Batch& batch) {
   const Tensor logit_scale = clamped_scale();
   ema.update();
   ++state.step;
-  const bool overflow = scaled() && overflowed(skip);
-  recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit, overflow},
-                pass.rows());
-}
-
-// A gradient that overflows in fp16 halves the loss's scale, which doubles every kScaleSteps.
-bool Trainer::Impl::overflowed(const Tensor& skip) {
-  const bool skipped = skip.item<float>() != 0, overflow = skipped && state.loss_scale > 1;
-  if (overflow) state.loss_scale /= 2;
-  if (!skipped && state.step % kScaleSteps == 0) state.loss_scale *= 2;
-  return overflow;
+  if (loss_scale) loss_scale->update(skip);
+  recorder->add({state.step, factor, loss, norms, encoders, logit_scale, unit}, pass.rows());
 }
 
 // The logarithm of the inverse temperature, held within its bounds.
@@ -309,13 +317,18 @@ Tensor Trainer::Impl::clamped_scale() {
 }
 
 void Trainer::Impl::read(const data::TrainLoader& loader) {
-  const int64_t skipped = std::ssize(train.skipped) + loader.skipped();
-  for (const auto& figures : recorder->read(loader.waited(), skipped)) guard.check(figures);
+  const auto all = recorder->read(loader.waited(), skipped(loader));
+  for (const auto& figures : all) guard.check(figures);
 }
 
-// Evaluates on the validation split, with all ranks; true when this is the best so far.
-bool Trainer::Impl::validate() {
-  if (parts.val.videos.empty()) return false;
+// Videos, by all ranks so far.
+int64_t Trainer::Impl::skipped(const data::TrainLoader& loader) {
+  const Tensor all = parts.group.gather_rows(torch::tensor(loader.skipped(), torch::kLong));
+  return std::ssize(train.skipped) + std::get<0>(at::_unique(all)).numel();
+}
+
+// Evaluates on the validation split, with all ranks; the best one so far has its checkpoint.
+void Trainer::Impl::validate() {
   const Ema::InUse average(ema);
   const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
                                      val_features ? &*val_features : nullptr, &parts.group);
@@ -329,18 +342,17 @@ bool Trainer::Impl::validate() {
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries, {} skipped)",
             state.step, result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries,
             result.skipped);
-  // R@1 first; the mean rank settles equal ones.
-  const double score = result.t2v.r1 + 1 / (1 + result.t2v.mnr);
-  state.worse = score > state.best ? 0 : state.worse + 1;
-  if (score < state.best) return false;  // of equal ones the newer
-  state.best = score;
-  state.best_step = state.step;
-  return true;
+  if (!validations.add(state.step, result.t2v.r1, result.t2v.mnr)) return;
+  checkpoint();
+  if (writes()) saver.mark(state.step);
 }
 
+// Of this step, once.
 void Trainer::Impl::checkpoint() {
+  if (saved == state.step) return;
   saved = state.step;
   if (!writes()) return;
+  if (loss_scale) loss_scale->keep(state);
   const auto rest = kept_tensors();
   const Ema::InUse average(ema);
   saver.save({.model = module_tensors(parts.encoding.model), .optimizer = rest, .state = state});

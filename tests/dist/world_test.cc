@@ -24,6 +24,7 @@ constexpr const char* kKnown[] = {"RANK",
                                   "SLURM_LOCALID",
                                   "SLURM_STEP_TASKS_PER_NODE",
                                   "SLURM_JOB_NODELIST",
+                                  "SLURM_STEP_NODELIST",
                                   "SLURM_JOB_ID"};
 
 World world_of(const std::map<std::string, std::string>& variables) {
@@ -98,6 +99,8 @@ TEST(World, SlurmsStepIsAWorldAndItsBatchScriptIsNot) {
   EXPECT_EQ(world.host, "gpu07");
   slurm["SLURM_PROCID"] = "0";
   EXPECT_EQ(world_of(slurm).port, world.port) << "the same on every rank";
+  slurm["SLURM_STEP_NODELIST"] = "gpu08";
+  EXPECT_EQ(world_of(slurm).host, "gpu08") << "a step on a part of the job's nodes";
   slurm["SLURM_JOB_ID"] = "100008";
   EXPECT_NE(world_of(slurm).port, world.port) << "two jobs on one machine do not meet";
 }
@@ -108,7 +111,7 @@ TEST(World, FirstHostOfEveryFormOfList) {
   EXPECT_EQ(first_host("node[003-007,9],b"), "node003");
   EXPECT_EQ(first_host("n[1,3]-ib,c"), "n1-ib");
   EXPECT_EQ(first_host("n[12]"), "n12");
-  test::expect_error([] { first_host("n[1-"); }, "SLURM_JOB_NODELIST: 'n[1-'");
+  test::expect_error([] { first_host("n[1-"); }, "SLURM's list of nodes: 'n[1-'");
 }
 
 TEST(World, VariablesThatMakeNoSenseAreNamed) {

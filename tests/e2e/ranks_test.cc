@@ -112,11 +112,15 @@ TEST_F(Ranks, ResumedByOtherNumbersOfProcessesIsOneCurve) {
   const auto until = [&](const std::string& run, int64_t steps) {
     auto arguments = settings;
     arguments.push_back("train.max_steps=" + std::to_string(steps));
-    if (run == "run") arguments.push_back("--resume");
+    if (run != "one") arguments.push_back("--resume");
     return train(run, arguments);
   };
   ASSERT_EQ(run_program(until("one", 18)).code, 0);
   expect_all(run_ranks(2, until("run", 6)), 0);
+  fs::copy(dir / "run", dir / "by_one",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  ASSERT_EQ(run_program(until("by_one", 18)).code, 0);
+  expect_near(losses("by_one"), losses("one"), 1e-5);
   expect_all(run_ranks(4, until("run", 12)), 0);
   ASSERT_EQ(run_program(until("run", 18)).code, 0);
   expect_near(losses("run"), losses("one"), 1e-5);
@@ -171,6 +175,17 @@ TEST_F(Ranks, OneKilledEndsAllWithItsNameAndAnyNumberResumes) {
     const auto arguments = train("run", {"train.max_steps=" + steps, "--resume"});
     expect_all(ranks == 1 ? std::vector{run_program(arguments)} : run_ranks(ranks, arguments), 0);
     EXPECT_EQ(losses("run").size(), std::stoul(steps));
+  }
+}
+
+// With it goes the store, over which the ranks tell each other that they live.
+TEST_F(Ranks, TheFirstKilledEndsAllWithItsName) {
+  const auto struck = run_ranks(4, train("run", {"train.max_steps=5000"}),
+                                Strike{0, SIGKILL, dir / "run/metrics.jsonl", 3});
+  for (const size_t rank : {1, 2, 3}) {
+    EXPECT_EQ(struck[rank].code, 1) << struck[rank].output;
+    EXPECT_LT(struck[rank].seconds, 30) << "the limit that is promised";
+    EXPECT_NE(struck[rank].output.find("rank 0 ("), std::string::npos) << struck[rank].output;
   }
 }
 

@@ -32,12 +32,12 @@ class Resume : public testing::Test {
   }
 };
 
-// A checkpoint every step, so that most moments are of one being written. VTR_KILLS=20 is the
-// number of DESIGN's promise; three will do for every day.
+// A checkpoint every step, so that most moments of a step are of one being written; every other
+// kill comes at any time since the start. VTR_KILLS says how many there are.
 TEST_F(Resume, KilledAtRandomMomentsEqualsUninterruptedToTheBit) {
   const char* wanted = std::getenv("VTR_KILLS");
-  const int64_t kills = wanted != nullptr ? std::atol(wanted) : 3;
-  const auto steps = std::to_string(kills * 6 + 4);
+  const int64_t kills = wanted != nullptr ? std::atol(wanted) : 4;
+  const auto steps = std::to_string(kills * 30 + 4);
   const std::vector<std::string> settings = {
       "train.max_steps=" + steps, "train.checkpoint_every=1", "train.ema=0.9",
       "train.divergence=9",       "data.val_fraction=0.2",    "train.eval_every=3"};
@@ -48,9 +48,10 @@ TEST_F(Resume, KilledAtRandomMomentsEqualsUninterruptedToTheBit) {
   int64_t while_saving = 0;
   Rng rng(derive(1, "kills"));
   for (int64_t i = 0; i < kills; ++i) {
-    const std::chrono::microseconds delay(rng.below(40000));
-    const auto killed =
-        signal_program(arguments, metrics, count_lines(metrics) + 1, SIGKILL, delay);
+    const bool from_start = i % 2 == 1;
+    const std::chrono::microseconds delay(rng.below(from_start ? 800000 : 40000));
+    const auto killed = signal_program(arguments, metrics,
+                                       from_start ? 0 : count_lines(metrics) + 1, SIGKILL, delay);
     ASSERT_EQ(killed.code, 128 + SIGKILL) << killed.output;
     while_saving += fs::exists(dir / "killed/checkpoints/.writing") ? 1 : 0;
   }
@@ -85,6 +86,23 @@ TEST_F(Resume, SignalsSaveAndExitWithTheirNumberAndTheRunGoesOn) {
     ASSERT_EQ(resumed.code, 0) << resumed.output;
     EXPECT_EQ(losses_of(dir / run).size(), done.size() + 2);
   }
+}
+
+// As if it had been killed while it validated step 3, which has its checkpoint by then.
+TEST_F(Resume, AValidationThatWasCutShortIsMadeUpFor) {
+  const std::vector<std::string> settings = {"train.max_steps=6", "train.checkpoint_every=3",
+                                             "train.eval_every=3", "data.val_fraction=0.2"};
+  ASSERT_EQ(run_program(train("whole", settings)).code, 0);
+  fs::copy(dir / "whole", dir / "cut",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  write_file(dir / "cut/validation.jsonl", "");
+  fs::remove_all(dir / "cut/checkpoints/step_00000006");
+  fs::remove(dir / "cut/checkpoints/best");
+  ASSERT_EQ(run_program({"train", "--run", path("cut"), "--resume"}).code, 0);
+  EXPECT_EQ(read_file(dir / "cut/validation.jsonl"), read_file(dir / "whole/validation.jsonl"));
+  EXPECT_EQ(count_lines(dir / "cut/validation.jsonl"), 2U);
+  EXPECT_EQ(fs::read_symlink(dir / "cut/checkpoints/best"),
+            fs::read_symlink(dir / "whole/checkpoints/best"));
 }
 
 TEST_F(Resume, ADiskThatFillsUpLeavesTheLastCheckpoint) {

@@ -3,7 +3,9 @@
 #include "feature_index.h"
 #include "support/error_of.h"
 #include "support/fake_tokenizer.h"
+#include "support/ranks.h"
 #include "support/temp_dir.h"
+#include "support/tensor_near.h"
 #include "support/tiny_clip.h"
 #include "support/tiny_video.h"
 
@@ -119,6 +121,36 @@ TEST_F(FeatureStoreTest, GivesTheBitsOfEncodingInMemory) {
     EXPECT_TRUE(plain.sim.equal(stored.sim)) << head;
     EXPECT_EQ(plain.sim.sizes(), torch::IntArrayRef({manifest.captions(), 7})) << head;
   }
+}
+
+TEST_F(FeatureStoreTest, RanksTogetherEncodeWhatOneDoes) {
+  const auto with_random_frames = [&](models::Retriever& of) {
+    auto with = encoding(of);
+    with.loader.data.on_error = "skip";
+    with.loader.video.sampling = "random";
+    return with;
+  };
+  auto some = manifest;
+  some.videos[3].path = dir / "gone.mp4";
+  const std::vector<std::shared_ptr<models::Retriever>> models = {model("wti"), model("wti"),
+                                                                  model("wti"), model("wti")};
+  const auto alone = with_random_frames(*models[3]);
+  const Features whole = encode_split(alone, some, /*texts=*/true);
+  const auto evaluated = evaluate(alone, some, 16, nullptr);
+  const Tensor videos_index = torch::arange(6), texts_index = torch::arange(whole.text_count());
+  test::run_ranks(3, [&](dist::Group& group) {
+    const auto with = with_random_frames(*models[static_cast<size_t>(group.rank())]);
+    const Features shared = encode_split(with, some, /*texts=*/true, &group);
+    EXPECT_EQ(shared.skipped(), (std::vector<int64_t>{3}));
+    EXPECT_TRUE(same(shared.videos(videos_index), whole.videos(videos_index)));
+    const auto a = shared.texts(texts_index, true), b = whole.texts(texts_index, true);
+    EXPECT_TRUE(a.mask.equal(b.mask));
+    // So few texts are shared out one by one: other products than those of one batch.
+    EXPECT_TRUE(test::tensor_near(a.pooled, b.pooled, 1e-5));
+    EXPECT_TRUE(test::tensor_near(a.tokens, b.tokens, 1e-5));
+    EXPECT_TRUE(
+        test::tensor_near(evaluate(with, some, 16, nullptr, &group).sim, evaluated.sim, 1e-5));
+  });
 }
 
 TEST_F(FeatureStoreTest, HalfPrecisionIsWidenedAndNear) {

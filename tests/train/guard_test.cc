@@ -23,8 +23,10 @@ TEST(Guard, StopsAtTheFirstStepThatIsNotFinite) {
   Figures gradient = figures(3, 1);
   gradient.head_norm = INFINITY;
   expect_error([&] { guard.check(gradient); }, "the norm of its gradient inf");
-  gradient.overflow = true;  // fp16's scale was too large: not the model's fault
+  gradient.loss_scale = 2;  // fp16's scale was too large: not the model's fault
   guard.check(gradient);
+  gradient.loss = NAN;  // no scale has a part in that
+  expect_error([&] { guard.check(gradient); }, "step 3: the loss is nan");
 }
 
 TEST(Guard, SkipsABoundedNumberInARow) {

@@ -34,7 +34,7 @@ Bytes bytes_of(const TrainOptions& options) {
                                         {.frames = test::kTinyFrames, .words = test::kTinyWords});
   const auto batch = test::tiny_training_batch(kPairs);
   const test::PeakMemory peak;
-  step.backward(batch, 1);
+  step.backward(batch);
   return {static_cast<double>(expected.activations + expected.gradients),
           static_cast<double>(peak.bytes())};
 }

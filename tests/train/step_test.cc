@@ -49,7 +49,7 @@ struct Result {
 };
 
 Result step(models::Retriever& model, const TrainOptions& options, const data::Batch& batch,
-            double factor = 1) {
+            const Tensor& factor = {}) {
   dist::Group alone;
   Step step(model, options, alone);
   torch::manual_seed(kSeed);
@@ -124,7 +124,7 @@ TEST_P(StepOf, CaptionsOfAVideoShareIt) {
     const auto options = with_micro_batch(micro);
     dist::Group alone;
     Step step(*model, options, alone);
-    const double loss = step.backward(batch, 1).item<double>();
+    const double loss = step.backward(batch).item<double>();
     expect_equal(*model, {loss, gradients_of(*model)}, want, 1e-5);
     EXPECT_TRUE(step.rows().videos.equal(pairs.video_index));
   }
@@ -142,7 +142,7 @@ TEST_P(StepOf, CaptionsOfAVideoShareIt) {
         part(batch.video_index),
         part(batch.caption_index)};
     Step step(own, with_micro_batch(2), group);
-    const double loss = step.backward(half, 1).item<double>();
+    const double loss = step.backward(half).item<double>();
     expect_equal(own, {loss, gradients_of(own)}, want, 1e-5);
     EXPECT_TRUE(step.rows().videos.equal(pairs.video_index));
   });
@@ -173,7 +173,7 @@ TEST_P(StepOf, RanksGiveTheGradientsOfOneProcess) {
       auto& model = *models[static_cast<size_t>(group.rank())];
       const int64_t begin = group.rank() * kPairs / kRanks;
       Step step(model, with_micro_batch(pairs), group);
-      const Tensor loss = step.backward(rows_of(batch, begin, begin + kPairs / kRanks), 1);
+      const Tensor loss = step.backward(rows_of(batch, begin, begin + kPairs / kRanks));
       expect_equal(model, {loss.item<double>(), gradients_of(model)}, want, 1e-5);
     });
   }
@@ -223,7 +223,7 @@ TEST(Step, KnowsTheRowsOfAllRanks) {
     const int64_t begin = group.rank() * kPairs / 2;
     auto own = rows_of(batch, begin, begin + kPairs / 2);
     own.text.truncated = 1 + group.rank();
-    step.backward(own, 1);
+    step.backward(own);
     EXPECT_TRUE(step.rows().videos.equal(batch.video_index));
     EXPECT_TRUE(step.rows().captions.equal(batch.caption_index));
     EXPECT_EQ(step.rows().truncated, 3);
@@ -235,7 +235,8 @@ TEST(Step, FactorScalesGradientsAndNotTheLoss) {
   const auto batch = test::tiny_training_batch(kPairs);
   auto want = reference(*model, with_micro_batch(2), batch);
   for (Tensor& gradient : want.gradients) gradient = gradient * 1024;
-  expect_equal(*model, step(*model, with_micro_batch(2), batch, 1024), want, 1e-5);
+  expect_equal(*model, step(*model, with_micro_batch(2), batch, torch::tensor(1024.0F)), want,
+               1e-5);
 }
 
 TEST(Step, RecomputedBlocksGiveTheSameGradientsToTheBit) {

@@ -15,6 +15,7 @@ enum class Level { debug, info, warning, error };
 
 void write(Level level, const std::string& line);
 void set_level(const std::string& name);           // debug, info, warning, error; else throws
+bool shows(Level level);                           // lines of this level are written
 void add_file(const std::filesystem::path& path);  // further lines are appended there too
 void write_to_files(const std::string& line);      // there alone
 using Hook = void (*)();

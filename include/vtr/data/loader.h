@@ -8,6 +8,7 @@
 
 #include "vtr/core/tensor.h"
 #include "vtr/data/manifest.h"
+#include "vtr/data/share.h"
 #include "vtr/text/tokenizer.h"
 #include "vtr/video/frames.h"
 
@@ -72,23 +73,25 @@ class TrainLoader {
   ~TrainLoader();
   static int64_t pairs(const Manifest& manifest, const DataOptions& data);  // of an epoch
   static int64_t steps_per_epoch(const Manifest& manifest, const DataOptions& data, int64_t batch);
-  Batch next();             // throws the Error of a video in it, which names the video
-  double waited() const;    // seconds that `next` has waited for the workers, in all
-  int64_t skipped() const;  // videos that could not be read so far, with data.on_error: skip
+  Batch next();                          // throws the Error of a video in it, which names the video
+  double waited() const;                 // seconds that `next` has waited for the workers, in all
+  std::vector<int64_t> skipped() const;  // of the manifest; unreadable, with data.on_error: skip
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
-// Every video of a manifest once, in order, with the evaluation's sampling and crop. One that
-// cannot be read is an Error, or, with data.on_error: skip, has no row and stands in `skipped`.
+// Every video of a manifest, or of this rank's share of it, once, in order, with the evaluation's
+// sampling and crop. One that cannot be read is an Error, or, with data.on_error: skip, has no row
+// and stands in `skipped`.
 class VideoLoader {
  public:
   VideoLoader(const Manifest& manifest, const LoaderSettings& settings, int64_t batch);
   ~VideoLoader();
   std::optional<VideoBatch> next();
   const std::vector<int64_t>& skipped() const;  // of the manifest, among those handed out so far
+  const Share& share() const;                   // of the manifest: this rank's
 
  private:
   struct Impl;

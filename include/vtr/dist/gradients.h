@@ -5,8 +5,10 @@
 //   gradients.backward(roots, their_gradients);   // the last one: all are sums after it
 //
 // A bucket of gradients is sent as soon as the last way back has been through all of them. In which
-// order it comes to them is learned from the first step. What c10d's Reducer does for one way back
-// a step, for steps of several (GradCache), where a parameter has its gradient before the last one.
+// order it comes to them is learned from the first step; the same parameters have gradients on all
+// ranks, and one that had one in the first step has zeros in a step without. What c10d's Reducer
+// does for one way back a step, for steps of several (GradCache), where a parameter has its
+// gradient before the last one.
 #pragma once
 
 #include "vtr/dist/group.h"

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "vtr/data/loader.h"
+#include "vtr/dist/group.h"
 #include "vtr/models/retriever.h"
 
 #include <functional>
@@ -40,8 +41,17 @@ using UseVideos = std::function<void(const models::VideoFeatures&, const std::ve
 std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifest& manifest,
                                    const models::Wanted& wanted, const UseVideos& use);
 
-// The same of captions, in order and in batches of kTextBatch, each encoded by length
-// (by_length.h). Tokens are given for text.max_words words, whatever the longest text of a batch.
+// All ranks, or this one alone where there are fewer videos than ranks, or none given.
+dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest);
+
+// The same of this rank's share of the manifest; what could not be read is that of all ranks.
+// Throws Error where a rank can read none.
+std::vector<int64_t> encode_share(Encoding encoding, const data::Manifest& manifest,
+                                  const models::Wanted& wanted, dist::Group& group,
+                                  const UseVideos& use);
+
+// Captions, in order and in batches of kTextBatch, each encoded by length (by_length.h). Tokens are
+// given for text.max_words words, whatever the longest text of a batch.
 constexpr int64_t kTextBatch = 256;
 using UseTexts = std::function<void(const models::TextFeatures&)>;
 void encode_texts(const Encoding& encoding, const std::vector<std::string>& captions,
@@ -99,7 +109,9 @@ class Features {
   Texts texts_;
 };
 
-// Encodes what the model's head reads of a split into memory.
-Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool texts);
+// Encodes what the model's head reads of a split into memory; the ranks of `group` share the work,
+// and each has all of it.
+Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool texts,
+                      dist::Group* group = nullptr);
 
 }  // namespace vtr::eval

@@ -1,4 +1,5 @@
-// A progress line on a terminal (rate and time left), plain log lines every half minute elsewhere.
+// A progress line on a terminal (rate and time left), plain log lines every half minute elsewhere;
+// nothing where the log shows no such lines.
 //
 //   Progress progress("train", total, done); progress.step("loss 3.21");
 #pragma once

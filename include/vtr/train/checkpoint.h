@@ -31,17 +31,13 @@ struct GuardState {
 
 struct TrainState {
   int64_t step = 0;           // updates done
-  double best = -1;           // the best validation metric so far; -1: none
-  int64_t best_step = 0;      // of that one
-  int64_t worse = 0;          // validations in a row without a better one
   double loss_scale = 65536;  // of fp16
+  int64_t clean_steps = 0;    // in a row without an overflow of fp16
   GuardState guard;
   void fields(auto& f) {
     f("step", step, "updates done");
-    f("best", best, "best validation metric");
-    f("best_step", best_step, "of that one");
-    f("worse", worse, "validations since");
     f("loss_scale", loss_scale, "of fp16");
+    f("clean_steps", clean_steps, "in a row without an overflow of fp16");
     f("guard", guard, "of train.non_finite and train.divergence");
   }
 };

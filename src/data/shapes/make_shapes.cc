@@ -1,6 +1,7 @@
 #include "shapes/render.h"
 #include "shapes/story.h"
 
+#include "vtr/core/cores.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/data/shapes.h"
@@ -73,9 +74,7 @@ std::vector<double> render_all(const fs::path& out, const std::vector<Story>& st
     }
   };
   std::vector<std::thread> threads;
-  const auto wanted = options.workers > 0
-                          ? static_cast<size_t>(options.workers)
-                          : std::max<size_t>(1, std::thread::hardware_concurrency());
+  const auto wanted = static_cast<size_t>(options.workers > 0 ? options.workers : cores());
   for (size_t i = 0; i < std::min(wanted, stories.size()); ++i) threads.emplace_back(work);
   for (auto& thread : threads) thread.join();
   if (failure) std::rethrow_exception(failure);
