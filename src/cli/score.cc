@@ -1,5 +1,7 @@
+#include "experiment.h"
 #include "scoring.h"
 
+#include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/core/log.h"
@@ -17,6 +19,45 @@ struct Flags {
   bool naive = false, overwrite = false;
 };
 
+// The run whose checkpoint the weights are in; "" of any other file.
+fs::path run_of(const std::string& weights) {
+  const fs::path checkpoint = fs::weakly_canonical(weights).parent_path();
+  const fs::path run = checkpoint.parent_path().parent_path();
+  const bool is_run = fs::exists(checkpoint / "state.yaml") && fs::exists(run / "config.yaml");
+  return is_run ? run : fs::path();
+}
+
+// "heads=4, topk=0": the options that --set does not give.
+std::string defaults(const HeadFlags& head) {
+  const config::Node given = config::parse_overrides(head.set);
+  std::vector<std::string> options;
+  for (const auto& row : models::heads().find(head.name).schema.help("")) {
+    if (!given[row.name].IsDefined()) options.push_back(row.name + "=" + row.value);
+  }
+  return fmt::format("{}", fmt::join(options, ", "));
+}
+
+// Those the weights were trained with, as far as that is known: weights fit a head of other
+// options too, whose scores are others.
+config::Node trained_options(const Flags& flags) {
+  if (flags.weights.empty()) return {};
+  const fs::path run = run_of(flags.weights);
+  if (run.empty()) {
+    const std::string taken = defaults(flags.head);
+    if (!taken.empty()) {
+      log::warn("[score] {}: holds weights, not the head's options; taken: {}; --set gives others",
+                flags.weights, taken);
+    }
+    return {};
+  }
+  const std::string config = (run / "config.yaml").string();
+  const auto head = read_experiment(config, {}).model.head;
+  VTR_CHECK(head.name == flags.head.name, "--head {0}: {1} has the head {2}; give --head {2}",
+            flags.head.name, config, head.name);
+  log::info("[score] the head's options are those of {}", config);
+  return head.options;
+}
+
 int score(const Flags& flags) {
   VTR_CHECK(flags.overwrite || !fs::exists(flags.out), "{}: exists; --overwrite replaces it",
             flags.out);
@@ -27,9 +68,9 @@ int score(const Flags& flags) {
   VTR_CHECK(texts.pooled.size(1) == videos.frames.size(2),
             "{} has the width {}, {} has {}: features of one joint space are needed", flags.text,
             texts.pooled.size(1), flags.video, videos.frames.size(2));
-  const auto head = flags.head.make({.width = texts.pooled.size(1),
-                                     .frames = videos.frames.size(1),
-                                     .words = texts.mask.size(1)});
+  const auto head = flags.head.make(
+      {.width = texts.pooled.size(1), .frames = videos.frames.size(1), .words = texts.mask.size(1)},
+      trained_options(flags));
   const auto wants = head->wants();
   VTR_CHECK(!wants.tokens || texts.tokens.defined(), "{}: no tensor 'tokens', which {} needs",
             flags.text, flags.head.name);
@@ -57,7 +98,8 @@ Action add(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->head.add(app);
   app.add_option("--weights", flags->weights,
-                 "safetensors with the head's weights, under our names or its authors'");
+                 "safetensors with the head's weights, under our names or its authors'; of a run's "
+                 "checkpoint: with the options of the run's head");
   app.add_option("--text", flags->text, "safetensors: pooled [N, D]; tokens [N, L, D], text_mask")
       ->required();
   app.add_option("--video", flags->video,

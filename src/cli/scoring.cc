@@ -32,9 +32,9 @@ void HeadFlags::add(CLI::App& app) {
   app.add_option("--set", set, "option=value of the head: --set heads=8 --set topk=4");
 }
 
-std::shared_ptr<models::Head> HeadFlags::make(const models::HeadContext& context) const {
-  config::Node options =
-      set.empty() ? config::Node(YAML::NodeType::Map) : config::parse_overrides(set);
+std::shared_ptr<models::Head> HeadFlags::make(const models::HeadContext& context,
+                                              const config::Node& base) const {
+  const auto options = config::merge(base, config::parse_overrides(set));
   auto head = models::make_head({name, options}, context);
   head->eval();
   return head;

@@ -12,8 +12,9 @@ struct HeadFlags {
   std::string name = "joint";
   std::vector<std::string> set;
   void add(CLI::App& app);
-  // In evaluation mode, with random weights.
-  std::shared_ptr<models::Head> make(const models::HeadContext& context) const;
+  // In evaluation mode, with random weights; --set lies over the options `base`.
+  std::shared_ptr<models::Head> make(const models::HeadContext& context,
+                                     const config::Node& base = {}) const;
 };
 
 // States of all texts or videos, computed a block of items at a time.

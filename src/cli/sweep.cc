@@ -7,9 +7,11 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/eval/paper.h"
+#include "vtr/models/device.h"
 
 #include <cstdlib>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <set>
 #include <sstream>
@@ -38,24 +40,67 @@ sweep::SweepOptions read_options(const Flags& flags) {
   return config::read<sweep::SweepOptions>(tree, "");
 }
 
-// Data, weights and splits are there: told now, not by every cell.
-void check_inputs(const sweep::SweepOptions& options, const std::vector<sweep::Cell>& cells) {
-  std::set<std::string> seen;
-  for (const auto& cell : cells) {
-    const auto& tree = cell.experiment;
-    const std::string inputs =
-        config::to_text(tree["data"]) + config::to_text(tree["model"]["weights"]);
-    if (!seen.insert(inputs).second) continue;
-    auto experiment = read_experiment(tree);
-    resolve_inputs(experiment, /*read_weights=*/true);
-    const auto seed = static_cast<uint64_t>(cell.seed);
-    data::read_annotations(experiment.data, data::Split::train, seed);
-    for (const auto& split : options.evaluate) {
-      experiment.data.test = split;
-      data::read_annotations(experiment.data, data::Split::test, seed);
+// On the CPU: the GPUs are the cells'.
+std::shared_ptr<models::Retriever> untrained_model(Experiment experiment) {
+  experiment.device = "cpu";
+  return build_model(experiment, /*load_weights=*/false);
+}
+
+// What `vtr train` and `vtr eval` ask of a cell before they read a video: told now, not when the
+// cell's turn comes. Cells that are alike in something are asked once.
+class CellChecks {
+ public:
+  explicit CellChecks(const sweep::SweepOptions& options) : tests_(options.evaluate) {}
+
+  // Throws Error naming the cell. Returns the most steps that it trains.
+  int64_t check(const sweep::Cell& cell) {
+    try {
+      auto experiment = read_experiment(cell.experiment);
+      check_model(experiment, cell.experiment);
+      const auto& train = train_split(experiment, cell.experiment);
+      const auto& options = experiment.train;
+      const int64_t epoch =
+          data::TrainLoader::steps_per_epoch(train, experiment.data, options.batch);
+      return options.max_steps > 0 ? options.max_steps : options.epochs * epoch;
+    } catch (const Error& error) {
+      throw Error(fmt::format("cell {}: {}", cell.variant, error.what()));
     }
   }
-}
+
+ private:
+  // Weights and folders are found, and a model of these options can be built.
+  void check_model(Experiment& experiment, const config::Node& tree) {
+    std::string parts;
+    for (const char* section : {"device", "data", "video", "text", "model"}) {
+      parts += config::to_text(tree[section]);
+    }
+    if (!models_.insert(parts).second) return;
+    resolve_inputs(experiment, /*read_weights=*/true);
+    models::open_device(experiment.device);
+    const auto model = untrained_model(experiment);
+    build_tokenizer(experiment, model->encoders());
+    loader_settings(experiment, *model);  // opens data.store
+  }
+
+  // Every split that is asked for can be read.
+  const data::Manifest& train_split(const Experiment& experiment, const config::Node& tree) {
+    const auto [split, is_new] = splits_.try_emplace(config::to_text(tree["data"]));
+    if (!is_new) return split->second;
+    auto data = experiment.data;
+    const auto seed = static_cast<uint64_t>(experiment.train.seed);
+    split->second = data::read_annotations(data, data::Split::train, seed);
+    data::read_annotations(data, data::Split::val, seed);
+    for (const auto& test : tests_.empty() ? std::vector{data.test} : tests_) {
+      data.test = test;
+      data::read_annotations(data, data::Split::test, seed);
+    }
+    return split->second;
+  }
+
+  std::vector<std::string> tests_;
+  std::set<std::string> models_;                  // that were built
+  std::map<std::string, data::Manifest> splits_;  // the training split of each `data`
+};
 
 // CUDA_VISIBLE_DEVICES of each GPU, where there are several.
 std::vector<std::string> devices() {
@@ -74,7 +119,7 @@ std::vector<std::string> devices() {
 std::vector<std::string> extras(const config::Node& tree) {
   auto experiment = read_experiment(tree);
   resolve_weights(experiment, /*read_weights=*/true);
-  const auto wanted = build_model(experiment, /*load_weights=*/false)->head().wants();
+  const auto wanted = untrained_model(experiment)->head().wants();
   std::vector<std::string> flags;
   if (wanted.tokens) flags.push_back("--tokens");
   if (wanted.patches) flags.push_back("--patches");
@@ -87,7 +132,10 @@ int run_sweep(const Flags& flags) {
     return config::write(read_experiment(tree));
   });
   if (options.paper == sweep::kProtocolsTable) options.paper = table_of(cells.front());
-  check_inputs(options, cells);
+  CellChecks checks(options);
+  int64_t steps = 0;
+  for (const auto& cell : cells) steps += checks.check(cell);
+  log::info("[sweep] {} cells, at most {} steps in all", cells.size(), steps);
   const sweep::Request request{.options = options,
                                .cells = cells,
                                .folder = flags.out.empty()

@@ -28,7 +28,8 @@ T number(const Node& node, const std::string& path, const Limits& limits, const 
   if (error != std::errc() || end != text.data() + text.size()) {
     refuse(path, "{} is needed, got '{}'", kind, text);
   }
-  if (!(value >= limits.min && value <= limits.max)) {
+  const bool finite = std::isfinite(static_cast<double>(value));
+  if (!finite || value < limits.min || value > limits.max) {
     refuse(path, "{} is out of range{}", text, limits_text(limits));
   }
   return value;

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <fstream>
+#include <iterator>
 #include <set>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -124,21 +125,24 @@ void Board::tell(const std::vector<Job>& jobs, const std::vector<Result>& result
 
 // A row a variant, a column a seed; where the terminal is too low, the rows at work.
 void Board::draw(const std::vector<Job>& jobs, const std::vector<Result>& results) {
-  std::vector<std::string> header = {"cell"};
   std::set<std::string> variants;
+  std::set<int64_t> seeds;
   for (const auto& result : results) {
     variants.insert(result.cell.variant);
-    if (result.cell.variant == results.front().cell.variant)
-      header.push_back(fmt::format("seed {}", result.cell.seed));
+    seeds.insert(result.cell.seed);
   }
+  std::vector<std::string> header = {"cell"};
+  for (const int64_t seed : seeds) header.push_back(fmt::format("seed {}", seed));
   const auto room = static_cast<size_t>(std::max<int64_t>(1, terminal_rows() - 4));
   report::TextTable table(header);
   for (size_t i = 0; i < jobs.size();) {
-    std::vector<std::string> row = {results[i].cell.variant};
+    std::vector<std::string> row(header.size());
+    row.front() = results[i].cell.variant;
     bool works = false;
     for (; i < jobs.size() && results[i].cell.variant == row.front(); ++i) {
       works = works || jobs[i].state == State::running;
-      row.push_back(state_of(folder_, jobs[i], results[i]));
+      const auto column = std::distance(seeds.begin(), seeds.find(results[i].cell.seed));
+      row[1 + static_cast<size_t>(column)] = state_of(folder_, jobs[i], results[i]);
     }
     if (works || variants.size() <= room) table.add(std::move(row));
   }

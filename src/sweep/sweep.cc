@@ -1,73 +1,34 @@
 #include "vtr/sweep/sweep.h"
 
 #include "board.h"
+#include "folder.h"
 #include "runner.h"
 #include "share.h"
 #include "summary.h"
 
-#include "vtr/config/load.h"
-#include "vtr/core/error.h"
+#include "vtr/core/cores.h"
 #include "vtr/core/log.h"
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 namespace vtr::sweep {
 namespace {
 
 constexpr std::chrono::seconds kTellEvery{30};  // how far the shared stores are
 
-// Where a cell's things are: `seed1` is the run.
-fs::path file_of(const Request& request, const Cell& cell, const char* extension) {
-  return request.folder / (cell.name() + extension);
-}
-
-void throw_away(const Request& request) {
-  for (const auto& name : request.rerun) {
-    bool known = false;
-    for (const auto& cell : request.cells) {
-      if (cell.variant != name && cell.name() != name) continue;
-      known = true;
-      for (const char* extension : {"", ".yaml", ".log", ".json"}) {
-        fs::remove_all(file_of(request, cell, extension));
-      }
-    }
-    VTR_CHECK(known, "--rerun {}: the sweep has no such cell", name);
-  }
-}
-
-// A cell that was begun as another experiment is never taken for this one.
-void open_cells(const Request& request) {
-  for (const auto& cell : request.cells) {
-    const fs::path file = file_of(request, cell, ".yaml");
-    const std::string text = config::to_text(cell.experiment);
-    if (!fs::exists(file)) {
-      fs::create_directories(file.parent_path());
-      write_file(file, text);
-      continue;
-    }
-    if (read_file(file) == text) continue;
-    throw Error(fmt::format(
-        "{}: was begun with other options: {}, first then, then now; --rerun {} does it anew, or "
-        "give another --out",
-        file.string(), first_difference(config::load(file.string()), cell.experiment),
-        cell.variant));
-  }
-}
-
 std::vector<Result> read_results(const Request& request) {
   std::vector<Result> results;
   for (const auto& cell : request.cells) {
     results.push_back(
-        {cell, read_figures(file_of(request, cell, ".json"), request.options.evaluate), ""});
+        {cell, read_figures(file_of(request.folder, cell, ".json"), request.options.evaluate), ""});
   }
   return results;
 }
 
 Job cell_job(const Request& request, const Cell& cell) {
   const auto path = [&](const char* extension) {
-    return file_of(request, cell, extension).string();
+    return file_of(request.folder, cell, extension).string();
   };
   std::vector<std::string> evaluation = {"eval", "--run", path(""), "--json", path(".json")};
   for (const auto& split : request.options.evaluate) {
@@ -83,11 +44,10 @@ RunnerOptions runner_options(const Request& request) {
   const auto gpus = static_cast<int64_t>(request.devices.size());
   const int64_t slots =
       request.options.jobs > 0 ? request.options.jobs : std::max<int64_t>(1, gpus);
-  const auto cores = static_cast<int64_t>(std::thread::hardware_concurrency());
   return {.slots = slots,
           .retries = request.options.retries,
           .devices = request.devices,
-          .threads = slots > 1 ? std::max<int64_t>(1, cores / slots) : 0};
+          .threads = slots > 1 ? std::max<int64_t>(1, cores() / slots) : 0};
 }
 
 // Makes what cells share, and tells them where it is. What fails takes its cells with it.
@@ -134,7 +94,7 @@ bool take_in(const Request& request, const std::vector<Job>& jobs, std::vector<R
     Result& result = results[i];
     if (jobs[i].state == State::finished && result.figures.empty()) {
       result.figures =
-          read_figures(file_of(request, result.cell, ".json"), request.options.evaluate);
+          read_figures(file_of(request.folder, result.cell, ".json"), request.options.evaluate);
       changed = true;
     }
     if (jobs[i].state == State::failed && result.error.empty()) {
@@ -147,12 +107,14 @@ bool take_in(const Request& request, const std::vector<Job>& jobs, std::vector<R
 
 }  // namespace
 
-Ending run(const Request& request, const Extras& extras) {
-  fs::create_directories(request.folder);
-  const FolderLock lock(request.folder);
-  throw_away(request);
-  open_cells(request);
-  write_file(request.folder / "sweep.yaml", config::to_text(config::write(request.options)));
+Ending run(const Request& asked, const Extras& extras) {
+  check_rerun(asked);
+  fs::create_directories(asked.folder);
+  const FolderLock lock(asked.folder);
+  check_folder(asked);
+  open_folder(asked);
+  Request request = asked;
+  request.cells = with_finished(asked);
   auto results = read_results(request);
   std::vector<Job> jobs;
   for (const auto& result : results) {

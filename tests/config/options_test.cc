@@ -34,9 +34,10 @@ struct Outer {
   }
 };
 
+template <class Options = Outer>
 std::string refusal(const std::string& yaml) {
   try {
-    read<Outer>(YAML::Load(yaml), "top");
+    read<Options>(YAML::Load(yaml), "top");
   } catch (const Error& error) {
     return error.what();
   }
@@ -75,6 +76,24 @@ TEST(Options, ValuesOfTheWrongKindOrRangeAreRefusedByName) {
   EXPECT_EQ(refusal("{inner: {on: 1}}"), "top.inner.on: true or false is needed, got '1'");
   EXPECT_EQ(refusal("{inner: 3}"), "top.inner: a map of options is needed, got 3");
   EXPECT_EQ(refusal("{names: a}"), "top.names: a list is needed, got a");
+}
+
+struct Rate {
+  double rate = 1;
+  void fields(auto& f) { f("rate", rate, "without an upper bound", at_least(0)); }
+};
+
+TEST(Options, ACopyOfAChoiceIsItsOwn) {
+  const Choice first{"x", YAML::Load("{k: 2}")};
+  Choice assigned{"y", {}}, copied = first;
+  assigned = first;
+  assigned.options = YAML::Load("{k: 3}");
+  copied.options["k"] = 4;
+  EXPECT_EQ(first.options["k"].as<int>(), 2);
+}
+
+TEST(Options, NoNumberIsInfinite) {
+  EXPECT_EQ(refusal<Rate>("{rate: inf}"), "top.rate: inf is out of range (at least 0)");
 }
 
 TEST(Load, LaterFilesAndTheCommandLineWin) {

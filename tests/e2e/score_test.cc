@@ -73,6 +73,38 @@ TEST_F(Score, TheAuthorsPrefixIsNotNeeded) {
   EXPECT_TRUE(sim("s_w.safetensors").equal(sim("s_bare.safetensors")));
 }
 
+// The number of heads is in no tensor's shape: two here, four by default.
+TEST_F(Score, ARunsWeightsAreScoredByTheOptionsOfItsHead) {
+  const auto trained =
+      test::run_program({"train", "--config", test::write_tiny_experiment(dir, 12, 4), "--run",
+                         path("run"), "train.max_steps=1"});
+  ASSERT_EQ(trained.code, 0) << trained.output;
+  models::save_safetensors(dir / "t.safetensors", {{"pooled", torch::randn({kTexts, 32})}});
+  models::save_safetensors(dir / "v.safetensors",
+                           {{"frames", torch::randn({kVideos, kFrames, 32})}});
+  const std::string own = path("run/checkpoints/step_00000001/model.safetensors");
+  std::filesystem::copy(own, dir / "lone.safetensors");
+  const auto scored = [&](const std::string& weights, const std::string& name,
+                          const std::vector<std::string>& set, const std::string& says) {
+    std::vector<std::string> words = {"--weights", weights, "--out", path(name)};
+    words.insert(words.end(), set.begin(), set.end());
+    const auto outcome = score(words);
+    EXPECT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_NE(outcome.output.find(says), std::string::npos) << outcome.output;
+    return sim(name);
+  };
+  const Tensor two = scored(own, "two", {}, "the head's options are those of");
+  const Tensor four = scored(own, "four", {"--set", "heads=4"}, "the head's options are those of");
+  EXPECT_FALSE(two.equal(four));
+  const std::string lone = path("lone.safetensors"), warning = "not the head's options; taken: ";
+  EXPECT_TRUE(scored(lone, "default", {}, warning + "heads=4, ").equal(four));
+  EXPECT_TRUE(scored(lone, "given", {"--set", "heads=2"}, warning + "temporal=").equal(two));
+  const auto other = score({"--head", "xpool", "--weights", own, "--out", path("other")});
+  EXPECT_EQ(other.code, 1);
+  EXPECT_NE(other.output.find("has the head joint; give --head joint"), std::string::npos)
+      << other.output;
+}
+
 TEST_F(Score, WordsPatchesAndMasksGoIn) {
   const torch::NoGradGuard no_grad;
   const auto mask = [](const std::vector<int64_t>& lengths, int64_t most) {

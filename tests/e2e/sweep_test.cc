@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <csignal>
+#include <iterator>
+#include <regex>
 #include <thread>
 
 namespace vtr::test {
@@ -50,6 +52,8 @@ TEST_F(Sweep, RunsEveryCellFromSharedFeaturesAndKeepsWhatIsFinished) {
                           "model.head.name}");
   const auto first = run_program(command(sweep));
   ASSERT_EQ(first.code, 0) << first.output;
+  EXPECT_NE(first.output.find("4 cells, at most 8 steps in all"), std::string::npos)
+      << first.output;
   ASSERT_EQ(results().size(), 4U);
   for (const auto& cell : results()) {
     const fs::path run = dir / "out" / cell["run"].get<std::string>();
@@ -132,10 +136,10 @@ TEST_F(Sweep, ASecondOneInTheSameFolderIsTold) {
   EXPECT_TRUE(fs::is_empty(out));
 }
 
-// A head that does not fit the encoders' width fails when it is built.
+// What the optimiser asks of the parameters' names is not known before a cell trains.
 TEST_F(Sweep, WhatFailsIsTriedAgainNamedAndDoesNotStopTheOthers) {
   const auto sweep = file(
-      "list: [{name: odd, model.head.heads: 5}, {name: even, model.head.heads: 2}]\nseeds: [1]\n"
+      "list: [{name: odd, train.freeze: [nothing]}, {name: even}]\nseeds: [1]\n"
       "features: own");
   const auto failed = run_program(command(sweep));
   EXPECT_EQ(failed.code, 1) << failed.output;
@@ -159,6 +163,38 @@ TEST_F(Sweep, ACellBegunWithOtherOptionsIsRefusedOrDoneAnewByName) {
   EXPECT_NE(unknown.output.find("--rerun b: the sweep has no such cell"), std::string::npos);
 }
 
+TEST_F(Sweep, FinishedCellsOfOtherSeedsStayInTheTable) {
+  const auto sweep = file("list: [{name: a}]\nseeds: [1]");
+  ASSERT_EQ(run_program(command(sweep)).code, 0);
+  const auto first = fs::last_write_time(dir / "out/a/seed1.json");
+  const auto second = run_program(command(sweep, {"--seed", "2"}));
+  ASSERT_EQ(second.code, 0) << second.output;
+  ASSERT_EQ(results().size(), 2U);
+  EXPECT_EQ(results()[0]["run"], "a/seed2");
+  EXPECT_EQ(results()[1]["run"], "a/seed1");
+  EXPECT_EQ(fs::last_write_time(dir / "out/a/seed1.json"), first);
+  for (const auto* said : {" ± ", "1 cells that are finished with seed 1 stay in the table"}) {
+    EXPECT_NE(second.output.find(said), std::string::npos) << second.output;
+  }
+  const auto third = run_program(command(sweep, {"--seed", "3", "train.lr=1.0e-5"}));
+  ASSERT_EQ(third.code, 0) << third.output;
+  EXPECT_EQ(results().size(), 1U) << "the others were trained at another rate";
+  EXPECT_NE(third.output.find("2 finished cells of other seeds are not in the table: a/seed1: "
+                              "train.lr (0.002, 1e-05)"),
+            std::string::npos)
+      << third.output;
+}
+
+TEST_F(Sweep, ItsStepsAreThoseThatItsCellsTrain) {
+  const auto outcome = run_program(
+      command(file("list: [{name: a}]\nseeds: [1]"), {"train.max_steps=0", "train.epochs=2"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.output;
+  const std::string log = read_file(dir / "out/a/seed1/log.txt");
+  std::smatch steps;
+  ASSERT_TRUE(std::regex_search(log, steps, std::regex("(\\d+ steps), \\d+ an epoch"))) << log;
+  EXPECT_NE(outcome.output.find("at most " + steps[1].str()), std::string::npos) << outcome.output;
+}
+
 TEST_F(Sweep, FramesArePackedOnceForAll) {
   const auto sweep = file(
       "list: [{name: a}]\nseeds: [1]\nframes: packed\nfeatures: own\n"
@@ -166,6 +202,15 @@ TEST_F(Sweep, FramesArePackedOnceForAll) {
   const auto outcome = run_program(command(sweep));
   ASSERT_EQ(outcome.code, 0) << outcome.output;
   EXPECT_NE(read_file(dir / "out/a/seed1/config.yaml").find("store: " + out), std::string::npos);
+}
+
+TEST_F(Sweep, AFolderOfSomethingElseStaysAsItIs) {
+  dir.write("out/config.yaml", "device: cpu\n");
+  const auto refused = run_program(command(file(kTwoHeads)));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.output.find(out + ": holds something else (config.yaml)"), std::string::npos)
+      << refused.output;
+  EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 1);
 }
 
 TEST_F(Sweep, NothingIsStartedWhereSomethingIsWrong) {
@@ -178,9 +223,32 @@ TEST_F(Sweep, NothingIsStartedWhereSomethingIsWrong) {
   };
   refused("grid: {model.head.topkk: [1]}", {}, "model.head.topkk: no such option");
   refused("grid: {}", {}, "grid: {option: [values]} is needed");
-  refused(kTwoHeads, {"data.root=nowhere"}, "data.root: nowhere: no such folder");
+  refused(kTwoHeads, {"data.root=nowhere"}, "cell mean_pool: data.root: nowhere: no such folder");
   refused(kTwoHeads + "\nevaluate: [nothing]", {}, "nothing");
+  refused(kTwoHeads, {"data.test=nothing"}, "nothing");
+  refused(kTwoHeads, {"--rerun", "x"}, "--rerun x: the sweep has no such cell");
+  // Of one cell alone, which is not the first.
+  refused("list: [{name: a}, {name: b, text.max_words: 77}]", {},
+          "cell b: text.max_words: 77 is more than the 24 tokens");
+  refused("grid: {model.head.name: [topk], model.head.topk: [1, 99]}", {},
+          "cell topk,topk=99: model.head.topk: 99 is more than the 4 frames");
+  refused("list: [{name: a}, {name: b, data.store: nowhere}]", {}, "cell b: ");
+  refused("list: [{name: a}, {name: b, device: gpu}]", {}, "cell b: device: 'gpu' is not one of");
   EXPECT_EQ(run_program({"sweep"}).code, 1);
+}
+
+// Sizes that the weights tell: the default configuration would fit.
+TEST_F(Sweep, ACellThatItsWeightsDoNotFitIsNamed) {
+  const std::string weights = (dir / "clip.pt").string();
+  ASSERT_EQ(run_program({"export", "--config", config, "--out", weights}).code, 0);
+  const auto refused =
+      run_program(command(file("list: [{name: a}, {name: b, model.encoder: {name: centerclip}}]"),
+                          {"model.weights=" + weights}));
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_NE(refused.output.find("cell b: model.encoder.clusters: '6:6x49': blocks ascend"),
+            std::string::npos)
+      << refused.output;
+  EXPECT_FALSE(fs::exists(out));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <limits>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace vtr::config {
@@ -24,8 +25,18 @@ namespace vtr::config {
 using Node = YAML::Node;
 
 // One of a table, with its own options, which only the chosen entry can read: {name: joint, topk:
-// 4}.
+// 4}. Copies have options of their own, which copies of a Node do not: what is assigned to one of
+// them, all have.
 struct Choice {
+  Choice() = default;
+  Choice(std::string entry, Node own) : name(std::move(entry)), options(std::move(own)) {}
+  Choice(const Choice& other) : name(other.name), options(YAML::Clone(other.options)) {}
+  Choice& operator=(const Choice& other) {
+    name = other.name;
+    options.reset(YAML::Clone(other.options));
+    return *this;
+  }
+  ~Choice() = default;
   std::string name;
   Node options;
 };

@@ -28,8 +28,9 @@ struct Ending {
   std::string table;
 };
 
-// Throws Error for a folder that another sweep is at work in, and for a cell that was begun with
-// other options than it has now.
+// The table has the request's cells and those finished in the folder that differ in their seed
+// alone. Throws Error for a folder that another sweep is at work in or that holds something else,
+// and for a cell that was begun with other options than it has now; the folder is then as it was.
 Ending run(const Request& request, const Extras& extras);
 
 }  // namespace vtr::sweep
