@@ -103,7 +103,7 @@ Action add_bench_score(CLI::App& app) {
   auto flags = std::make_shared<Flags>();
   flags->head.add(app);
   const auto number = [&](const char* name, int64_t& value, const char* help) {
-    app.add_option(name, value, help)->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option(name, value, help)->check(CLI::Range(1, 1'000'000))->capture_default_str();
   };
   number("--texts", flags->texts, "N");
   number("--videos", flags->videos, "M");

@@ -5,6 +5,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/core/log.h"
+#include "vtr/core/table.h"
 #include "vtr/models/matmul.h"
 
 #include <c10/util/Exception.h>
@@ -24,6 +25,29 @@ int report(const std::string& message, int code) {
   log::write_to_files("error: " + message);
   std::fprintf(stderr, "vtr: %s\n", message.c_str());
   return code;
+}
+
+// CLI11 would only say that a subcommand is required. "" where nothing stands in its place.
+std::string unknown_command(const CLI::App& app) {
+  const auto words = app.remaining(/*recurse=*/true);
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  std::vector<std::string> known;
+  for (const auto* sub : at->get_subcommands([](const CLI::App*) { return true; })) {
+    known.push_back(sub->get_name());
+  }
+  if (words.empty() || words.front().starts_with('-') || known.empty()) return "";
+  const std::string near = nearest(words.front(), known);
+  return fmt::format("unknown command '{}' ({})", words.front(),
+                     near.empty() ? fmt::format("known: {}", fmt::join(known, ", "))
+                                  : fmt::format("did you mean {}?", near));
+}
+
+int refuse(const CLI::App& app, const CLI::ParseError& error) {
+  const bool misses = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
+  const std::string unknown = misses ? unknown_command(app) : "";
+  if (!unknown.empty()) return report(unknown, kUsage);
+  return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
 }
 
 // glibc hands every large tensor back to the system, and the next step pays its page faults anew.
@@ -98,7 +122,7 @@ int run(std::vector<std::string> arguments) {
     models::choose_matmul(matmul);
     return action();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
+    return refuse(app, error);
   } catch (const c10::Error& error) {
     return report(error.what_without_backtrace(), kFailed);
   } catch (const std::exception& error) {

@@ -3,6 +3,7 @@
 #include "commands.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/log.h"
 #include "vtr/report/table.h"
 
 #include <nlohmann/json.hpp>
@@ -115,6 +116,10 @@ Json to_json(const eval::Comparison& found) {
 
 int compare(const Flags& flags) {
   const auto [a, b] = open_both(flags);
+  if (a.protocol.overrides != b.protocol.overrides) {
+    log::warn("[compare] evaluated with other options laid over the runs' own: {}, {}",
+              a.protocol.overrides, b.protocol.overrides);
+  }
   const auto found = eval::compare(a, b, flags.how, flags.moved);
   report::TextTable table({"direction", "metric", "A", "B", "B - A", "95% interval", "p"});
   add_lines(table, "t2v", found.t2v);

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -148,16 +149,15 @@ int check(const Flags& flags) {
   };
   const auto report = data::check(experiment.data, experiment.video, options);
   progress.reset();
-  const std::string fixes = report.fix_list();
   std::string text =
       splits_text(report) + sources_text(report) + notes_text(report) + problems_text(report);
-  if (!fixes.empty()) {
+  if (std::ranges::any_of(report.problems, &data::Problem::fatal)) {
     text +=
         "\na split would shrink: mend the files, or leave them out by --fix-list FILE here and"
         " data.skip_list=FILE in training and evaluation\n";
   }
   print_result(text, flags.json, to_json(report));
-  if (!flags.fix_list.empty()) write_file(flags.fix_list, fixes);
+  if (!flags.fix_list.empty()) write_file(flags.fix_list, report.fix_list());
   return report.shrinks() ? 1 : 0;
 }
 

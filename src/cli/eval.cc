@@ -9,6 +9,7 @@
 #include "vtr/eval/rerank.h"
 #include "vtr/train/measure.h"
 
+#include <map>
 #include <memory>
 
 namespace vtr::cli {
@@ -21,16 +22,65 @@ struct Flags : ConfigFlags {
   bool keep_sim = false, cost = false;
 };
 
+// Without what the command line lays over it; a configuration is its own with it.
+Experiment own_experiment(const Subject& subject) {
+  if (subject.run.empty()) return subject.experiment;
+  return read_experiment((subject.run / "config.yaml").string(), {});
+}
+
 // The protocol's splits. A run was trained on what it was trained on.
 void follow(const eval::ProtocolEntry& protocol, Subject& subject) {
+  const auto own = own_experiment(subject).data;
+  VTR_CHECK(subject.run.empty() || (own.dataset == protocol.dataset && own.train == protocol.train),
+            "--protocol {}: trains on {} {}, {} was trained on {} {}", protocol.name,
+            protocol.dataset, protocol.train, subject.label, own.dataset, own.train);
   auto& data = subject.experiment.data;
-  VTR_CHECK(
-      subject.run.empty() || (data.dataset == protocol.dataset && data.train == protocol.train),
-      "--protocol {}: trains on {} {}, {} was trained on {} {}", protocol.name, protocol.dataset,
-      protocol.train, subject.label, data.dataset, data.train);
   data.dataset = protocol.dataset;
   data.train = protocol.train;
   data.test = protocol.test;
+}
+
+using Options = std::map<std::string, std::string>;  // by their full names
+
+void add_options(const config::Node& node, const std::string& path, Options& all) {
+  if (!node.IsMap()) {
+    all[path] = config::detail::inline_text(node);
+    return;
+  }
+  for (const auto& item : node) {
+    add_options(item.second, config::detail::join(path, item.first.as<std::string>()), all);
+  }
+}
+
+// Those that figures may depend on and no other field of the protocol tells.
+Options telling_options(const Experiment& whole) {
+  Experiment e = without_places(whole);
+  e.data.dataset = e.data.test = e.data.on_error = "";
+  Options all;
+  add_options(config::write(e), "", all);
+  std::erase_if(all, [](const auto& option) {
+    return option.first.starts_with("eval.") && option.first != "eval.precision";
+  });
+  return all;
+}
+
+// "video.frames=8 video.sampling=random", or "none".
+std::string overrides(const Experiment& own, const Experiment& now) {
+  const auto before = telling_options(own);
+  std::vector<std::string> changed;
+  for (const auto& [name, value] : telling_options(now)) {
+    const auto was = before.find(name);
+    if (was == before.end() || was->second != value) changed.push_back(name + "=" + value);
+  }
+  return changed.empty() ? "none" : fmt::format("{}", fmt::join(changed, " "));
+}
+
+std::string step_of(const Subject& subject) {
+  return subject.checkpoint ? subject.checkpoint->filename().string() : "";
+}
+
+std::vector<std::string> splits_of(const Subject& subject, const Flags& flags) {
+  return flags.splits.empty() ? std::vector{subject.experiment.data.test} : flags.splits;
 }
 
 // Where results are written; empty: nowhere.
@@ -40,7 +90,33 @@ fs::path results_folder(const Subject& subject, const Flags& flags) {
   return subject.chosen ? folder : folder / subject.checkpoint->filename();
 }
 
-void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
+void check_file(const char* flag, const std::string& file) {
+  if (file.empty()) return;
+  VTR_CHECK(!fs::is_directory(file), "{} {}: is a folder, a file is needed", flag, file);
+  try {
+    const AsideFile goes_again(file);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{} {}: cannot be written: {}", flag, file, error.what()));
+  }
+}
+
+// Told before the work, not after it.
+void check_places(const std::vector<Subject>& subjects, const Flags& flags) {
+  check_file("--json", flags.json);
+  check_file("--latex", flags.latex);
+  for (const auto& subject : subjects) {
+    const auto folder = results_folder(subject, flags);
+    if (folder.empty()) continue;
+    for (const auto& split : splits_of(subject, flags)) {
+      for (const auto& rerank : {std::string("none"), subject.experiment.eval.rerank.name}) {
+        eval::check_place(folder / eval::results_name(split, rerank));
+      }
+    }
+  }
+}
+
+void write(const Row& row, const Experiment& own, const eval::Evaluation& result,
+           const Flags& flags) {
   const auto folder = results_folder(row.subject, flags);
   if (folder.empty()) return;
   const auto& e = row.subject.experiment;
@@ -48,7 +124,9 @@ void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
                                    .split = row.split,
                                    .ties = e.eval.ties,
                                    .rerank = rerank_of(row),
-                                   .queries = result.readable.sha256()};
+                                   .queries = result.readable.sha256(),
+                                   .overrides = overrides(own, e),
+                                   .checkpoint = step_of(row.subject)};
   const auto all = records(row);
   const fs::path place = folder / eval::results_name(row.split, row.rerank.name);
   eval::write_results(
@@ -58,17 +136,20 @@ void write(const Row& row, const eval::Evaluation& result, const Flags& flags) {
 
 // The split that data.test names, as the scores are and by the post-processing. Of a job's
 // processes the first one has the rows.
-std::vector<Row> evaluate_split(const Subject& subject, SplitReader& reader, const Flags& flags,
-                                const std::optional<eval::Cost>& cost, bool writes) {
+std::vector<Row> evaluate_split(const Subject& subject, const Experiment& own, SplitReader& reader,
+                                const Flags& flags, const std::optional<eval::Cost>& cost,
+                                bool writes) {
   const auto& e = subject.experiment;
   const auto result = reader.evaluate(reader.read(data::Split::test));
   if (!writes) return {};
-  log::info("[eval] {}: {} texts, {} videos, {} skipped, {:.1f} s", result.readable.name,
-            result.t2v.queries, result.videos, result.skipped, result.seconds);
+  log::info("[eval] {}{}: {} texts, {} videos, {} skipped, {:.1f} s", result.readable.name,
+            subject.checkpoint ? ", " + step_of(subject) : "", result.t2v.queries, result.videos,
+            result.skipped, result.seconds);
+  const auto table = published_table(own.data, e.data, result.readable);
   std::vector<Row> rows;
   const auto add = [&](const config::Choice& rerank, const Tensor& t2v, const Tensor& v2t) {
-    rows.push_back({subject, e.data.test, rerank, result.videos, result.skipped, result.seconds,
-                    eval::rank_both(t2v, v2t, result.target, e.eval)});
+    rows.push_back({subject, e.data.test, table, rerank, result.videos, result.skipped,
+                    result.seconds, eval::rank_both(t2v, v2t, result.target, e.eval)});
   };
   add({"none", {}}, result.sim, result.sim.t());
   if (cost) {
@@ -81,28 +162,27 @@ std::vector<Row> evaluate_split(const Subject& subject, SplitReader& reader, con
     const auto reranked = reader.rerank(result);
     add(reranked.choice, reranked.t2v, reranked.v2t);
   }
-  for (const auto& row : rows) write(row, result, flags);
+  for (const auto& row : rows) write(row, own, result, flags);
   return rows;
 }
 
 std::vector<Row> evaluate(Subject& subject, const Flags& flags, dist::Group& group) {
-  auto& data = subject.experiment.data;
-  if (!flags.protocol.empty()) follow(eval::protocols().find(flags.protocol), subject);
   VTR_CHECK(
       group.alone() ||
           (flags.features.empty() && !flags.cost && subject.experiment.eval.rerank.name == "none"),
       "--keep-features, --cost, eval.rerank: of one process, here there are {}", group.size());
   subject.experiment.device = own_device(subject.experiment.device, group);
   SplitReader reader(subject, &group);
+  const Experiment own = own_experiment(subject);
   if (flags.cost) train::reset_peak_memory(reader.how().model.device());  // of this run alone
-  const auto splits = flags.splits.empty() ? std::vector{data.test} : flags.splits;
+  const auto splits = splits_of(subject, flags);
   if (!flags.features.empty()) reader.keep_features(flags.features, splits);
   std::optional<eval::Cost> cost;
   if (flags.cost) cost = eval::measure_cost(reader.how());
   std::vector<Row> rows;
   for (const auto& split : splits) {
-    data.test = split;
-    for (auto& row : evaluate_split(subject, reader, flags, cost, group.rank() == 0)) {
+    subject.experiment.data.test = split;
+    for (auto& row : evaluate_split(subject, own, reader, flags, cost, group.rank() == 0)) {
       rows.push_back(std::move(row));
     }
   }
@@ -110,6 +190,7 @@ std::vector<Row> evaluate(Subject& subject, const Flags& flags, dist::Group& gro
 }
 
 int evaluate_all(std::vector<Subject>& subjects, const Flags& flags, dist::Group& group) {
+  if (group.rank() == 0) check_places(subjects, flags);
   std::vector<Row> rows;
   for (auto& subject : subjects) {
     for (auto& row : evaluate(subject, flags, group)) rows.push_back(std::move(row));
@@ -133,6 +214,9 @@ int evaluate_all(const Flags& flags) {
   auto subjects = open_subjects(flags.runs, flags, flags.weights);
   VTR_CHECK(subjects.size() == 1 || (flags.out.empty() && flags.features.empty()),
             "--out, --keep-features: of one run at a time");
+  if (!flags.protocol.empty()) {
+    for (auto& subject : subjects) follow(eval::protocols().find(flags.protocol), subject);
+  }
   return as_job(std::chrono::seconds(subjects.front().experiment.train.dist_timeout),
                 [&](dist::Group& group) { return evaluate_all(subjects, flags, group); });
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace vtr::cli {
 namespace {
@@ -15,17 +16,12 @@ T head_option(const Experiment& experiment, const char* name, const T& otherwise
   return options[name] ? options[name].as<T>() : otherwise;
 }
 
-std::vector<eval::PaperRow> published(const Row& row) {
-  const auto& data = row.subject.experiment.data;
-  return eval::paper_rows(data.dataset, data.train, row.split);
-}
-
 // The paper's row of this system, text to video; it has none of post-processed scores.
 std::optional<eval::PaperRow> same_system(const Row& row) {
-  if (row.rerank.name != "none") return std::nullopt;
+  if (row.rerank.name != "none" || row.table.empty()) return std::nullopt;
   const auto& model = row.subject.experiment.model;
   const auto name = eval::paper_system(model.head.name, model.encoder.name);
-  const auto rows = published(row);
+  const auto& rows = eval::paper_tables().find(row.table).rows;
   const auto found = std::ranges::find(rows, name, &eval::PaperRow::system);
   return found == rows.end() ? std::nullopt : std::optional(*found);
 }
@@ -109,6 +105,16 @@ void add_row(report::TextTable& table, const Row& row, const std::string& direct
   });
 }
 
+void add_published(report::TextTable& table, const Row& row, const Cells& before) {
+  const auto& published = eval::paper_tables().find(row.table);
+  for (const auto& p : published.rows) {
+    Cells start = before;
+    start.push_back(fmt::format("{} (published, {})", p.system, published.title));
+    start.insert(start.end(), {"", row.split, "t2v", std::to_string(eval::kPaperQueries), ""});
+    table.add(cells(std::move(start), [&](const Column& c) { return number(p.*c.theirs); }));
+  }
+}
+
 report::TextTable figures(const std::vector<Row>& rows) {
   const auto& first = rows.front();
   const bool several = std::ranges::any_of(
@@ -122,10 +128,9 @@ report::TextTable figures(const std::vector<Row>& rows) {
     add_row(table, row, "t2v", row.results.t2v, run);
     add_row(table, row, "v2t", row.results.v2t, run);
   }
-  for (const auto& p : published(first)) {
-    Cells start = {p.system + " (published)", "", first.split, "t2v", "1000", ""};
-    if (several) start.insert(start.begin(), "");
-    table.add(cells(std::move(start), [&](const Column& c) { return number(p.*c.theirs); }));
+  std::set<std::string> told = {""};
+  for (const auto& row : rows) {
+    if (told.insert(row.table).second) add_published(table, row, several ? Cells{""} : Cells());
   }
   return table;
 }
@@ -147,6 +152,13 @@ report::TextTable costs(const std::vector<Row>& rows) {
 }
 
 }  // namespace
+
+std::string published_table(const data::DataOptions& own, const data::DataOptions& now,
+                            const data::Manifest& tested) {
+  const bool differs = std::ranges::any_of(tested.sources, &data::Source::differs);
+  if (differs || tested.captions() != eval::kPaperQueries || own.dataset != now.dataset) return "";
+  return eval::paper_table(own.dataset, own.train, now.test);
+}
 
 std::string rerank_of(const Row& row) {
   const auto& asked = row.subject.experiment.eval.rerank;

@@ -25,12 +25,18 @@ constexpr Column kColumns[] = {{"R@1", &eval::Metrics::r1, &eval::PaperRow::r1},
 struct Row {
   const Subject& subject;
   std::string split;      // data.test
+  std::string table;      // published_table
   config::Choice rerank;  // with the temperature that was used
   int64_t videos = 0, skipped = 0;
   double seconds = 0;
   eval::Results results;
   report::Record cost{};
 };
+
+// The published table that figures on `tested` belong into, by its name; "" where its queries are
+// not the published ones. `own` is what was trained on, whatever the command line says now.
+std::string published_table(const data::DataOptions& own, const data::DataOptions& now,
+                            const data::Manifest& tested);
 
 // "none", or the post-processing as it was asked for.
 std::string rerank_of(const Row& row);
@@ -43,8 +49,8 @@ report::Record cost_record(const eval::Cost& cost, int64_t trained, double pairs
 // and the paper's figures of the same system.
 std::vector<report::Record> records(const Row& row);
 
-// For people: figures with their intervals under them, and the rows of the paper's table for the
-// first one's protocol; then the costs, where there are some.
+// For people: figures with their intervals under them, and the rows of every published table that
+// one belongs into; then the costs, where there are some.
 struct Tables {
   std::string text, latex;
 };

@@ -44,6 +44,16 @@ Experiment read_experiment(const config::Node& tree) {
   return experiment;
 }
 
+Experiment without_places(Experiment e) {
+  const Experiment defaults;
+  e.device = defaults.device;
+  e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
+  e.data.decode_seconds = 0;
+  e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
+  e.data.verify = defaults.data.verify;
+  return e;
+}
+
 void resolve_weights(Experiment& experiment, bool read_weights) {
   auto& weights = experiment.model.weights;
   if (read_weights && !weights.empty()) {
@@ -159,11 +169,14 @@ void check_free(const fs::path& run, bool overwrite) {
 
 void open_run(const fs::path& run, bool overwrite, const Experiment& experiment) {
   fs::create_directories(run);
-  if (overwrite) {  // the folder itself may be locked
-    for (const auto& entry : fs::directory_iterator(run)) fs::remove_all(entry.path());
+  const fs::path config = run / "config.yaml";
+  if (overwrite) {  // the folder may be locked; without a config.yaml it would be nobody's run
+    for (const auto& entry : fs::directory_iterator(run)) {
+      if (entry.path() != config) fs::remove_all(entry.path());
+    }
   }
+  write_file(config, config::to_text(config::write(experiment)));
   log::add_file(run / "log.txt");
-  write_file(run / "config.yaml", config::to_text(config::write(experiment)));
   write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");
 }
 

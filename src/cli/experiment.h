@@ -35,6 +35,9 @@ struct Experiment {
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides);
 Experiment read_experiment(const config::Node& tree);
 
+// Without where it runs and where the data lies, whose digests are compared.
+Experiment without_places(Experiment e);
+
 // model.weights found, here or in configs/, and, with `read_weights`, the encoders' sizes from it.
 void resolve_weights(Experiment& experiment, bool read_weights);
 // The same, and data.root found. Throws Error naming what is missing, a line each.

@@ -135,7 +135,9 @@ report::Section result_section(const Experiment& experiment, const eval::Results
   const auto& rerank = experiment.eval.rerank;
   if (rerank.name != "none") add_own("this run + " + eval::describe(rerank), results);
   const auto& data = experiment.data;
-  const auto published = eval::paper_rows(data.dataset, data.train, data.test);
+  const auto published = plain.t2v.metrics.queries == eval::kPaperQueries
+                             ? eval::paper_rows(data.dataset, data.train, data.test)
+                             : std::vector<eval::PaperRow>();
   for (const auto& row : published) table.rows.push_back(published_row(row, plain.t2v.metrics));
   report::Cards cards;
   const auto add = [&](const Column& column, const eval::Found& found, const char* direction) {
@@ -148,8 +150,9 @@ report::Section result_section(const Experiment& experiment, const eval::Results
   report::Section section{"result", "Result", {cards, table}};
   section.blocks.push_back(report::Paragraph{
       published.empty()
-          ? fmt::format("No published row is known for {}, trained on {}, tested on {}.",
-                        data.dataset, data.train, data.test)
+          ? fmt::format(
+                "No published row is known for {}, trained on {}, tested on {} queries of {}.",
+                data.dataset, data.train, plain.t2v.metrics.queries, data.test)
           : "In round brackets: this run less the published figure."});
   return section;
 }

@@ -7,6 +7,7 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/models/weights/imports.h"
+#include "vtr/sweep/plan.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
@@ -26,17 +27,6 @@ struct Flags : ConfigFlags {
   int64_t profile = 0;
 };
 
-// Without where it runs and where the data lies, whose digests are compared.
-Experiment without_places(Experiment e) {
-  const Experiment defaults;
-  e.device = defaults.device;
-  e.data.workers = e.data.prefetch_mb = e.data.cache_mb = 0;
-  e.data.decode_seconds = 0;
-  e.data.root = e.data.videos = e.data.skip_list = e.data.store = e.data.features = "";
-  e.data.verify = defaults.data.verify;
-  return e;
-}
-
 // A resumed run must be the same run: what may differ is how long and where it runs, and what ends
 // it.
 void check_same(const Experiment& now, const fs::path& saved) {
@@ -54,15 +44,11 @@ void check_same(const Experiment& now, const fs::path& saved) {
     return config::write(e);
   };
   const auto old = strip(config::read<Experiment>(config::load(saved.string()), ""));
-  const auto fresh = strip(now);
-  for (const auto& section : fresh) {
-    const auto key = section.first.as<std::string>();
-    VTR_CHECK(
-        config::to_text(section.second) == config::to_text(old[key]),
-        "{}: its `{}` differs from what is asked for now; give another --run, or leave --config "
-        "and the overrides out to go on as it was",
-        saved.string(), key);
-  }
+  const std::string difference = sweep::first_difference(old, strip(now));
+  VTR_CHECK(difference.empty(),
+            "{}: was begun with other options: {}, first then, then now; give another --run, or "
+            "leave --config and the overrides out to go on as it was",
+            saved.string(), difference);
 }
 
 void start_from(models::Retriever& model, const std::string& path) {
@@ -70,6 +56,26 @@ void start_from(models::Retriever& model, const std::string& path) {
   log::info("[train] weights of {}", path);
   if (missing.empty()) return;
   log::warn("[train] not found there, left at their start: {}", models::grouped(missing));
+}
+
+// What it starts from, and on what.
+void announce(const Experiment& e, const Splits& splits, bool random_encoders) {
+  const auto &train = splits.train, &val = splits.val;
+  log_notes(train);
+  log_notes(val);
+  log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
+            train.name, train.videos.size(), train.captions(), train.skipped.size(),
+            val.videos.size(), val.skipped.size());
+  if (random_encoders) {  // as the generated benchmark is meant to be trained
+    log::write(e.data.dataset == "shapes" ? log::Level::info : log::Level::warning,
+               "[model] no model.weights: the encoders start from random weights");
+  }
+  if (e.train.select_on == "test") {
+    log::warn(
+        "[train] train.select_on: the checkpoint is chosen on the test split {}; its figures "
+        "there are no longer those of unseen data",
+        val.name);
+  }
 }
 
 // Held as long as it trains; one that is new goes again where nothing came into it.
@@ -133,19 +139,10 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   if (writes) {
     open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
     write_splits(flags.run, splits);
-  }
-  log_notes(train_split);
-  log_notes(val_split);
-  log::info("[train] {}: {} videos, {} captions, {} skipped; validation: {} videos, {} skipped",
-            train_split.name, train_split.videos.size(), train_split.captions(),
-            train_split.skipped.size(), val_split.videos.size(), val_split.skipped.size());
-  log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
-            flags.run);
-  if (on_test) {
-    log::warn(
-        "[train] train.select_on: the checkpoint is chosen on the test split {}; its figures "
-        "there are no longer those of unseen data",
-        val_split.name);
+    announce(experiment, splits,
+             !found && flags.init_from.empty() && experiment.model.weights.empty());
+    log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
+              flags.run);
   }
   const auto outcome = trainer.run();
   if (outcome == train::Outcome::finished) {
@@ -178,7 +175,7 @@ Action add(CLI::App& app) {
   app.add_flag("--profile{5}", flags->profile,
                "where the time of so many steps goes, the first two left out: a table, and "
                "profile.json in the run's folder; --profile=20 for others than 5")
-      ->check(CLI::PositiveNumber);
+      ->check(CLI::Range(1, 1'000'000));
   return [flags] { return train(*flags); };
 }
 

@@ -50,9 +50,9 @@ void check_files(const Manifest& manifest, const DataOptions& options) {
   const std::string message =
       fmt::format("{}: {} of {} video files are missing ({}{})", manifest.name, count,
                   manifest.videos.size(), fmt::join(missing, ", "), count > 3 ? ", ..." : "");
-  VTR_CHECK(options.on_error == "skip" && count < manifest.videos.size(),
-            "{}; check data.root and data.videos, or go on without them by data.on_error=skip",
-            message);
+  const bool some_left = count < manifest.videos.size();
+  VTR_CHECK(options.on_error == "skip" && some_left, "{}; check data.root and data.videos{}",
+            message, some_left ? ", or go on without them by data.on_error=skip" : "");
   log::warn("[data] {}: they are skipped", message);
 }
 

@@ -50,6 +50,8 @@ std::string dumped(const Json& json, int indent = -1) {
 Json to_json(const Protocol& protocol) {
   Json json;
   for (const auto& [name, field] : kProtocol) json[name] = protocol.*field;
+  json["overrides"] = protocol.overrides;
+  json["checkpoint"] = protocol.checkpoint;
   return json;
 }
 
@@ -101,6 +103,11 @@ void write_ranks(const fs::path& file, const ResultsToWrite& what) {
                             {"videos", dumped(ids_of(what.readable))}});
 }
 
+Error not_written(const fs::path& folder, const std::exception& error) {
+  return Error(fmt::format("{}: results cannot be written: {}; --out DIR writes them elsewhere",
+                           folder.string(), error.what()));
+}
+
 std::vector<double> values(const models::TensorMap& tensors, const std::string& name) {
   for (const auto& [key, tensor] : tensors) {
     if (key != name) continue;
@@ -143,10 +150,21 @@ std::string results_name(const std::string& split, const std::string& rerank) {
   return folder_name(split) + (rerank == "none" ? "" : "+" + rerank);
 }
 
-void write_results(const fs::path& folder, const ResultsToWrite& what) {
+void check_place(const fs::path& folder) {
   VTR_CHECK(!fs::exists(folder) || fs::is_empty(folder) || fs::exists(folder / kRanksFile),
             "{}: holds something else than results of vtr eval; give another --out",
             folder.string());
+  fs::path there = folder.parent_path();
+  while (!there.empty() && !fs::exists(there)) there = there.parent_path();
+  try {
+    const AsideFile goes_again(there / fmt::format("vtr_probe{}", ::getpid()));
+  } catch (const Error& error) {
+    throw not_written(folder, error);
+  }
+}
+
+void write_results(const fs::path& folder, const ResultsToWrite& what) {
+  check_place(folder);
   const fs::path aside = fmt::format("{}.tmp{}", folder.string(), ::getpid());
   try {
     fs::create_directories(aside);
@@ -160,8 +178,7 @@ void write_results(const fs::path& folder, const ResultsToWrite& what) {
   } catch (const std::exception& error) {
     std::error_code ignored;
     fs::remove_all(aside, ignored);
-    throw Error(fmt::format("{}: results cannot be written: {}; --out DIR writes them elsewhere",
-                            folder.string(), error.what()));
+    throw not_written(folder, error);
   }
 }
 
@@ -184,6 +201,8 @@ StoredResults read_results(const fs::path& folder) {
     for (const auto& [name, field] : kProtocol) {
       results.protocol.*field = json.at(name).get<std::string>();
     }
+    results.protocol.overrides = json.value("overrides", "none");
+    results.protocol.checkpoint = json.value("checkpoint", "");
     VTR_CHECK(results.texts.size() == results.t2v_rank.size() &&
                   results.videos.size() == results.v2t_rank.size(),
               "other numbers of ranks than of queries");

@@ -53,6 +53,20 @@ TEST(Jsonl, ASplitMayBeAFile) {
   EXPECT_EQ(folder.read("").videos[0].path, folder.dir / "sub/b.avi");
 }
 
+TEST(Jsonl, SkippingIsAdvisedOnlyWhereVideosAreLeft) {
+  Folder folder;
+  const auto message = [&] { return test::error_of([&] { folder.read(kLines); }); };
+  const std::string advice = "data.on_error=skip";
+  fs::remove(folder.dir / "c.mp4");
+  EXPECT_NE(message().find(advice), std::string::npos) << message();
+  fs::remove(folder.dir / "a.mp4");
+  for (const std::string on_error : {"stop", "skip"}) {
+    folder.options.on_error = on_error;
+    EXPECT_NE(message().find("2 of 2 video files are missing"), std::string::npos) << message();
+    EXPECT_EQ(message().find(advice), std::string::npos) << message();
+  }
+}
+
 TEST(Jsonl, FaultsAreNamedByLine) {
   const Folder folder;
   const std::string good = "{\"video\": \"a.mp4\", \"caption\": \"x\", \"split\": \"train\"}\n";

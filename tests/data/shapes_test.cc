@@ -176,6 +176,8 @@ TEST(Shapes, MixedCaptionsAreTheOrderedAndTheSingleOfEveryTestVideo) {
     EXPECT_EQ(mixed.videos[i].captions, (std::vector<std::string>{ordered.videos[i].captions[0],
                                                                   single.videos[i].captions[0]}));
   }
+  test::expect_error([&] { read("nope"); },
+                     "(and it is none of shapes: train, ordered, single, events, mixed)");
   dir.write("shapes_test_single.csv", "key,vid_key,video_id,sentence\nret0,msr0,video3,a star\n");
   test::expect_error([&] { read("mixed"); }, "has no caption of one event");
 }

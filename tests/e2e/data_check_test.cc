@@ -49,7 +49,9 @@ TEST_F(DataCheck, AListMendsAShrunkenSplitAndEveryResultSaysHowManyWereLeftOut) 
   EXPECT_NE(broken.output.find("train, missing: 1 videos"), std::string::npos) << broken.output;
   EXPECT_EQ(nlohmann::json::parse(read_file(json))["splits"][1]["reasons"]["missing"], 1);
   const std::string skip = "data.skip_list=" + list;
-  EXPECT_EQ(check({skip}).code, 0);
+  const auto mended = check({skip});
+  EXPECT_EQ(mended.code, 0) << mended.output;
+  EXPECT_EQ(mended.output.find("would shrink"), std::string::npos) << mended.output;
 
   const std::string run = (dir / "run").string(), rows = (dir / "rows.json").string();
   const auto trained = run_program({"train", "--config", config, "--run", run, skip,

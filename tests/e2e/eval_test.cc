@@ -111,6 +111,43 @@ TEST_F(EvalProgram, WhatCannotBeComparedIsRefused) {
   expect_failure({"compare", path("old"), path("old")}, "eval.ties=legacy gives a query no rank");
 }
 
+TEST_F(EvalProgram, AnOverrideLeavesItsTraceAndIsToldWhenCompared) {
+  const auto protocol = [](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.end(), {"--run", path("a"), "--out", path(out)});
+    eval(more);
+    return Json::parse(read_file(path(out + "/ordered/metrics.json")))["protocol"];
+  };
+  const auto own = protocol("own", {"eval.batch=3", "data.workers=1", "video.frames=4"});
+  EXPECT_EQ(own["overrides"], "none") << "nothing of it changes a figure";
+  EXPECT_EQ(own["checkpoint"], fs::canonical(*dir / "a/checkpoints/best").filename().string());
+  EXPECT_NE(output.find(", step_0000000"), std::string::npos) << output;
+  const auto other = protocol("twice", {"video.sampling=random", "text.max_words=12"});
+  EXPECT_EQ(other["overrides"], "text.max_words=12 video.sampling=random");
+  const auto compared = run_program({"compare", path("own/ordered"), path("twice/ordered")});
+  EXPECT_EQ(compared.code, 0) << compared.output;
+  EXPECT_NE(compared.output.find("none, text.max_words=12 video.sampling=random"),
+            std::string::npos)
+      << compared.output;
+  eval({"--config", config, "--out", path("fresh"), "video.sampling=random"});
+  const auto fresh = Json::parse(read_file(path("fresh/ordered/metrics.json")))["protocol"];
+  EXPECT_EQ(fresh["overrides"], "none") << "they are the configuration";
+  EXPECT_EQ(fresh["checkpoint"], "");
+}
+
+TEST_F(EvalProgram, WhatCannotBeWrittenIsToldBeforeTheWork) {
+  dir->write("file", "no folder");
+  const auto refused = [](const std::string& flag, const std::string& to, const std::string& why) {
+    const auto outcome = run_program({"eval", "--run", path("a"), flag, path(to)});
+    EXPECT_EQ(outcome.code, 1) << outcome.output;
+    EXPECT_NE(outcome.output.find(why), std::string::npos) << outcome.output;
+    EXPECT_EQ(outcome.output.find("[eval]"), std::string::npos) << outcome.output;
+  };
+  refused("--json", "nowhere/rows", "--json " + path("nowhere/rows") + ": cannot be written");
+  refused("--latex", "nowhere/rows", "--latex " + path("nowhere/rows") + ": cannot be written");
+  refused("--json", "data", "--json " + path("data") + ": is a folder, a file is needed");
+  refused("--out", "file/rows", path("file/rows/ordered") + ": results cannot be written");
+}
+
 TEST_F(EvalProgram, PostProcessingStandsBesideTheScoresAndIsLabelled) {
   for (const std::string options : {"dsl", "qb_norm", "qb_norm, dynamic: false, bank: 6",
                                     "sinkhorn", "hungarian", "sinkhorn, choose: [1, 10]"}) {
@@ -169,9 +206,20 @@ TEST_F(EvalProgram, CostsAreBesideTheFigures) {
 TEST_F(EvalProgram, AProtocolIsForRunsThatWereTrainedByIt) {
   expect_failure({"eval", "--run", path("a"), "--protocol", "msrvtt-9k"},
                  "trains on msrvtt 9k, " + path("a") + " was trained on shapes train");
+  expect_failure({"eval", "--run", path("a"), "--protocol", "msrvtt-9k", "data.dataset=msrvtt",
+                  "data.train=9k"},
+                 path("a") + " was trained on shapes train");
   const auto both =
       run_program({"eval", "--run", path("a"), "--protocol", "msrvtt-9k", "--split", "ordered"});
   EXPECT_EQ(both.code, 2) << both.output;
+}
+
+TEST_F(EvalProgram, ARunKeepsItsPostProcessingWhenItGoesOn) {
+  train("further", {"train.max_steps=1", "eval.rerank={name: dsl, beta: 7}"});
+  const auto resumed =
+      run_program({"train", "--run", path("further"), "--resume", "train.max_steps=2"});
+  ASSERT_EQ(resumed.code, 0) << resumed.output;
+  EXPECT_NE(read_file(path("further/config.yaml")).find("beta: 7"), std::string::npos);
 }
 
 TEST_F(EvalProgram, WhatIsNotThereIsNamed) {

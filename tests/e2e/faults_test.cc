@@ -94,11 +94,54 @@ TEST_F(Fault, BrokenAnnotationsAreNamedWithTheirPlace) {
 
 TEST_F(Fault, WrongUsageExitsWith2) {
   EXPECT_EQ(run_program({}).code, 2);
-  EXPECT_EQ(run_program({"trian"}).code, 2);
   EXPECT_EQ(run_program({"train"}).code, 1);
   EXPECT_EQ(run_program({"train", "--config", "no_such.yaml"}).code, 1);
   EXPECT_EQ(run_program({"eval", "--run", dir.path().string()}).code, 1);
   EXPECT_EQ(run_program({"--help"}).code, 0);
+}
+
+TEST_F(Fault, AnUnknownCommandIsNamedWithTheNearest) {
+  const auto refused = [](const std::vector<std::string>& arguments, const std::string& message) {
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 2) << outcome.output;
+    EXPECT_NE(outcome.output.find(message), std::string::npos) << outcome.output;
+  };
+  refused({"trian"}, "vtr: unknown command 'trian' (did you mean train?)");
+  refused({"frobnicate"}, "unknown command 'frobnicate' (known: train, ");
+  refused({"bench", "scoer", "--texts", "4"}, "unknown command 'scoer' (did you mean score?)");
+  refused({"import"}, "--from is required");
+  refused({"bench", "score", "--texts", "-1"}, "Value -1 not in range 1 to 1000000");
+}
+
+TEST_F(Fault, EncodersThatStartAtRandomAreTold) {
+  const std::string line = "[model] no model.weights: the encoders start from random weights";
+  const auto train = [&](const std::string& run, std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"train", "--config", config, "--run", (dir / run).string(), "train.max_steps=1"});
+    const auto outcome = run_program(more);
+    EXPECT_EQ(outcome.code, 0) << outcome.output;
+    return outcome.output;
+  };
+  EXPECT_NE(train("a", {}).find(line), std::string::npos);
+  EXPECT_EQ(train("b", {"--log-level", "warning"}).find(line), std::string::npos);
+  EXPECT_NE(
+      train("c", {"--log-level", "warning", "data.dataset=msrvtt", "data.train=9k"}).find(line),
+      std::string::npos)
+      << "of published figures it is a warning";
+  EXPECT_EQ(train("d", {"--init-from", (dir / "a").string()}).find(line), std::string::npos);
+}
+
+TEST_F(Fault, ACheckpointOfOursNeedsNoImport) {
+  const std::string run = (dir / "run").string();
+  ASSERT_EQ(run_program({"train", "--config", config, "--run", run, "train.max_steps=1"}).code, 0);
+  const auto outcome = run_program({"import", "--from", "xpool", "--weights",
+                                    run + "/checkpoints/step_00000001/model.safetensors",
+                                    "--config", config, "--out", (dir / "other").string()});
+  EXPECT_EQ(outcome.code, 1) << outcome.output;
+  EXPECT_NE(outcome.output.find("has vtr's own names, not those of xpool: head."),
+            std::string::npos)
+      << outcome.output;
+  EXPECT_EQ(outcome.output.find("missing"), std::string::npos) << outcome.output;
 }
 
 }  // namespace

@@ -33,7 +33,11 @@ class ResultsTest : public testing::Test {
 
   test::TempDir dir;
   data::Manifest manifest;
-  Protocol protocol{.dataset = "tiny", .split = "test", .ties = "average", .rerank = "none"};
+  Protocol protocol{.dataset = "tiny",
+                    .split = "test",
+                    .ties = "average",
+                    .rerank = "none",
+                    .checkpoint = "step_00000004"};
   EvalOptions options;
   std::vector<int64_t> target = {0, 0, 1, 2};
   // Ranks 1, 2, 3 and 1.5.
@@ -59,6 +63,9 @@ TEST_F(ResultsTest, AreReadBackAsTheyWereWritten) {
   EXPECT_TRUE(tensors.at("v2t_top")[0].equal(torch::tensor({0, 1, 2})));
   const auto json = nlohmann::json::parse(read_file(dir / "a" / "metrics.json"));
   EXPECT_EQ(json["protocol"]["split"], "test");
+  EXPECT_EQ(json["protocol"]["overrides"], "none");
+  EXPECT_EQ(json["protocol"]["checkpoint"], "step_00000004");
+  EXPECT_EQ(back.protocol.checkpoint, "step_00000004");
   EXPECT_EQ(json["rows"][0]["R@1"], 25);
 }
 
@@ -87,6 +94,8 @@ TEST_F(ResultsTest, ReplaceResultsAndNothingElse) {
   test::expect_error([&] { write("mine", sim); }, "holds something else than results");
   dir.write("file", "mine");
   test::expect_error([&] { write("file/a", sim); }, "results cannot be written");
+  test::expect_error([&] { check_place(dir / "file/a"); }, "results cannot be written");
+  check_place(dir / "new/folder/a");
   EXPECT_EQ(read_file(dir / "mine" / "notes.txt"), "mine");
   EXPECT_EQ(std::distance(fs::directory_iterator(dir.path()), {}), 3) << "nothing lies beside them";
 }
@@ -140,6 +149,20 @@ TEST_F(ResultsTest, OtherProtocolsAreNotCompared) {
   manifest.videos[0].captions[0] = "another";
   protocol.queries = manifest.sha256();
   refused("; queries: ");
+}
+
+TEST_F(ResultsTest, ThoseFromBeforeOverridesWereRecordedAreRead) {
+  write("a", sim);
+  const fs::path file = dir / "a" / "ranks.safetensors";
+  std::map<std::string, std::string> metadata;
+  const auto tensors = models::load_safetensors(file, &metadata);
+  auto older = nlohmann::json::parse(metadata.at("protocol"));
+  older.erase("overrides");
+  older.erase("checkpoint");
+  metadata["protocol"] = older.dump();
+  models::save_safetensors(file, tensors, metadata);
+  EXPECT_EQ(stored("a").protocol.overrides, "none");
+  EXPECT_EQ(stored("a").protocol.checkpoint, "");
 }
 
 TEST(PostProcessing, IsNamedWithItsOptions) {

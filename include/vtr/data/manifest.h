@@ -68,10 +68,13 @@ struct DataOptions {
     using namespace config;
     f("dataset", dataset, "reader of the annotations (vtr list datasets)");
     f("root", root, "folder with the annotations and videos");
-    f("videos", videos, "folder with the video files; empty: looked for under root");
-    f("train", train, "training split: a protocol's name or a file under root");
+    f("videos", videos,
+      "folder with the video files, from here or under root; empty: looked for under root, for "
+      "jsonl root itself");
+    f("train", train,
+      "training split: a protocol's name, of jsonl a value of \"split\", or a file under root");
     f("val", val, "validation split for choosing the best checkpoint; empty: see val_fraction");
-    f("test", test, "test split: a protocol's name or a file under root");
+    f("test", test, "test split: likewise");
     f("val_fraction", val_fraction, "without val: this part of the training videos, seeded",
       between(0, 0.5));
     f("captions", captions, "an epoch's captions: every one, or each video once with random ones",

@@ -3,10 +3,13 @@
 
 #include "vtr/core/table.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 namespace vtr::eval {
+
+inline constexpr int64_t kPaperQueries = 1000;  // of the test split of every table
 
 struct PaperRow {
   std::string system;

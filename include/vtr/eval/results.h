@@ -4,7 +4,7 @@
 //   write_results("runs/a/eval/1k-A", {protocol, found, ...});
 //   const StoredResults back = read_results("runs/a/eval/1k-A");
 //
-// A folder holds metrics.json (rows as `vtr eval --json` has them, with the protocol),
+// A folder holds metrics.json (rows as `vtr eval --json` has them, the protocol, the checkpoint),
 // ranks.safetensors (t2v_rank [N], v2t_rank [M] float64; t2v_top, v2t_top [., 10] int64, videos by
 // their place, best first; t2v_top_score, v2t_top_score float32; sim [N, M] where it was asked for)
 // and queries.csv, and is whole or absent.
@@ -43,6 +43,9 @@ struct Protocol {
   std::string dataset, split;  // "msrvtt", "1k-A"
   std::string ties, rerank;    // "average"; "none", "dsl beta=100"
   std::string queries{};       // SHA-256 of the ids, parts and captions that were evaluated
+  // No part of what must be shared:
+  std::string overrides = "none";  // of the run's own options: "video.sampling=random"
+  std::string checkpoint{};        // "step_00001000", or ""
 };
 constexpr std::array<std::pair<const char*, std::string Protocol::*>, 5> kProtocol = {
     {{"dataset", &Protocol::dataset},
@@ -63,7 +66,9 @@ struct ResultsToWrite {
   Tensor sim{};  // written too when it is defined
 };
 
-// Replaces results that are there. Throws Error for a folder of anything else.
+// Throws Error for a folder that holds anything else, or that could not be made.
+void check_place(const fs::path& folder);
+// Replaces results that are there. Throws Error as check_place does.
 void write_results(const fs::path& folder, const ResultsToWrite& what);
 
 struct StoredResults {

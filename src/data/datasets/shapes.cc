@@ -1,6 +1,7 @@
 // The generated benchmark: MSR-VTT's files under the names that say what they hold here.
 
 #include "datasets/annotations.h"
+#include "datasets/sources.h"
 
 #include "vtr/core/error.h"
 
@@ -8,6 +9,17 @@
 
 namespace vtr::data {
 namespace {
+
+const std::vector<std::string> kSplits = {"train", "ordered", "single", "events", "mixed"};
+
+// MSR-VTT's reader would name its own protocols.
+void check_split(const DataOptions& options, const std::string& split) {
+  const fs::path root = root_folder(options);
+  VTR_CHECK(std::ranges::find(kSplits, split) != kSplits.end() ||
+                !find_annotation(root, {""}, split).empty(),
+            "split '{}': no {} in {} (and it is none of shapes: {})", split, split, root.string(),
+            fmt::join(kSplits, ", "));
+}
 
 std::string file_of(const std::string& split) {
   if (split == "train") return "9k";
@@ -42,6 +54,7 @@ DatasetEntry shapes_dataset() {
   entry.summary =
       "the generated benchmark: splits train, and ordered, single, events or mixed captions";
   entry.read = [](const DataOptions& options, Split role, const std::string& split) {
+    check_split(options, split);
     Manifest manifest =
         split == "mixed" ? read_mixed(options, role) : read_part(options, role, split);
     manifest.name = "shapes " + split;

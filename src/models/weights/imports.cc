@@ -74,6 +74,16 @@ std::string listing(const char* title, const std::vector<std::string>& names) {
   return names.empty() ? "" : fmt::format("; {}: {}", title, grouped(names));
 }
 
+// Names of the file that are the model's own.
+std::vector<std::string> never_renamed(const Import& import, const TensorMap& targets) {
+  std::vector<std::string> names = import.unknown;
+  for (const auto& [name, tensor] : import.head) names.push_back(name);
+  std::erase_if(names, [&](const std::string& name) {
+    return std::ranges::find(targets, name, &TensorMap::value_type::first) == targets.end();
+  });
+  return names;
+}
+
 }  // namespace
 
 const Table<ImportEntry>& imports() {
@@ -139,6 +149,11 @@ std::vector<std::string> load_import(Retriever& model, const Import& import) {
   }
   Fit found = fit(targets, tensors);
   found.unexpected.insert(found.unexpected.end(), import.unknown.begin(), import.unknown.end());
+  const auto ours = never_renamed(import, targets);
+  VTR_CHECK(found.whole() || ours.empty(),
+            "{}: has vtr's own names, not those of {}: {}; it needs no import: vtr eval --weights, "
+            "or vtr train --init-from",
+            import.file, import.system, grouped(ours));
   VTR_CHECK(found.whole(),
             "{}: not the weights of the configured model{}{}{} (a head's sizes follow video.frames "
             "and text.max_words)",
