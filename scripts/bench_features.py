@@ -7,10 +7,12 @@ features, and `vtr train` runs on that. Prints one JSON object a batch size: wha
 all, on the clock and of the processors, and what of it is the model's (gathering the features, the
 head forward and backward, the optimiser), the minutes of an epoch, and, by `--profile`, a step's
 products and what a large one reached beside it. With --set model.head=mean_pool, which computes
-next to nothing, the step is the data's.
+next to nothing, the step is the data's. With --epoch a whole epoch is trained instead of --steps,
+and what it took, start-up aside, is printed too.
 
     scripts/bench_features.py --vtr build/release/vtr --batch 32 --batch 128
     scripts/bench_features.py --batch 128 --set data.captions_per_video=4
+    scripts/bench_features.py --batch 32 --epoch --set model.head.dropout=0
 """
 import argparse
 import hashlib
@@ -114,6 +116,7 @@ def main():
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--batch", type=int, action="append")
     parser.add_argument("--steps", type=int, default=200, help="steps of each run")
+    parser.add_argument("--epoch", action="store_true", help="train a whole one, not --steps")
     parser.add_argument("--set", action="append", default=[], help="option=value of the training")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -138,14 +141,17 @@ def main():
             *_, profile = train(7, "--profile")
             products, ceiling = re.search(r"([\d.]+) GFLOP .* of the (\d+) of a large", profile).groups()
             start, start_cpu, _ = train(1)
-            _, whole_cpu, _ = train(1 + args.steps)
+            steps = pairs // batch if args.epoch else args.steps
+            whole, whole_cpu, _ = train(1 + steps)
             lines = [json.loads(x) for x in (work / "run" / "metrics.jsonl").read_text().splitlines()]
             model = statistics.median(line["seconds"] for line in lines)
             step = statistics.median(line["seconds"] + line["data_wait"] for line in lines)
             print(json.dumps({"batch": batch, "start_seconds": round(start, 2),
                               "step_ms": round(1e3 * step, 2), "model_ms": round(1e3 * model, 2),
-                              "step_cpu_ms": round(1e3 * (whole_cpu - start_cpu) / args.steps, 2),
+                              "step_cpu_ms": round(1e3 * (whole_cpu - start_cpu) / steps, 2),
                               "epoch_minutes": round(step * (pairs // batch) / 60, 2),
+                              **({"trained_epoch_minutes": round((whole - start) / 60, 2)}
+                                 if args.epoch else {}),
                               "gflop": float(products), "large_product_gflops": float(ceiling)}),
                   flush=True)
 

@@ -5,11 +5,13 @@
     scripts/bench_step.py --losses 50 --batch 4 --frames 2 --precisions fp32 bf16
     scripts/bench_step.py --device cuda --precisions fp32 bf16 fp16 --steps 20
 
-PyTorch's side is transformers' CLIPModel with X-Pool's head as published, eager, in float32 and under
-autocast (fp16 with a GradScaler), with torch.optim.AdamW; the encoders alone without gradients, each side at its best
-of these precisions. Both sides start from the same weights and see the same batches, each
-run in a process of its own; they take turns, so that what else the machine does meets both.
---losses N compares the losses of N steps instead of times. Needs third_party/requirements-dev.txt.
+PyTorch's side is transformers' CLIPModel, or plain_clip.py's where that is not installed, with
+X-Pool's head as published, eager, in float32 and under autocast (fp16 with a GradScaler), with
+torch.optim.AdamW; the encoders alone without gradients, each side at its best of these precisions.
+Both sides start from the same weights and see the same batches, each run in a process of its own;
+they take turns, so that what else the machine does meets both. --losses N compares the losses of N
+steps instead of times, and exits with 1 where they are further apart than LIMITS says. Needs torch;
+transformers is in third_party/requirements-dev.txt.
 """
 import argparse
 import json
@@ -22,10 +24,18 @@ import time
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from transformers import CLIPModel
 
-from make_clip_fixtures import config
+from plain_clip import load_file, save_file
+
+try:
+    from transformers import CLIPModel
+
+    from make_clip_fixtures import config
+except ImportError:
+    from plain_clip import CLIPModel
+
+    def config(*sizes):
+        return sizes
 
 VIT_B_32 = ((768, 12, 12, 224, 32), (512, 12, 8, 77, 49408), 512)
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -33,6 +43,7 @@ MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1) * 255
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1) * 255
 ADAMW = {"betas": (0.9, 0.98), "eps": 1e-6}
 LR, ENCODER_LR, DECAY = 1e-4, 1e-6, 0.2  # vtr's defaults
+LIMITS = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.02}  # of the losses, relative to PyTorch's in fp32
 
 
 class XPool(torch.nn.Module):
@@ -61,7 +72,7 @@ class XPool(torch.nn.Module):
 class Model:
     def __init__(self, folder, precision, device):
         self.clip = CLIPModel.from_pretrained(folder).to(device)
-        self.head = XPool(self.clip.config.projection_dim).to(device)
+        self.head = XPool(self.clip.visual_projection.out_features).to(device)
         self.device, self.half = device, HALF.get(precision)
         self.mean, self.std = MEAN.to(device), STD.to(device)
         self.scaler = torch.amp.GradScaler(device, enabled=precision == "fp16")
@@ -149,6 +160,7 @@ def encode(model, batches, repeat):
 
 def child(arguments):
     """What a process of PyTorch's side does."""
+    torch.backends.cudnn.allow_tf32 = False  # of the patches' convolution: vtr's float32 is float32
     model = Model(arguments.folder / "clip", arguments.child, arguments.device)
     batches = load_file(arguments.folder / "batches.safetensors")
     work = encode if arguments.encode else train
@@ -217,6 +229,7 @@ def compare_losses(folder, arguments):
         ours = vtr(arguments, folder, "step", precision)["losses"]
         result[precision] = {"largest_relative_difference": max(
             abs(a - b) / abs(b) for a, b in zip(ours, reference)), "steps": len(ours),
+            "limit": LIMITS[precision],
             "first": [ours[0], reference[0]], "last": [ours[-1], reference[-1]]}
     return result
 
@@ -295,10 +308,10 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         make_inputs(folder, arguments)
+        result = {"clip": CLIPModel.__module__.split(".")[0]}
         if arguments.losses:
-            result = compare_losses(folder, arguments)
+            result.update(compare_losses(folder, arguments))
         else:
-            result = {}
             if arguments.only != "encode":
                 result.update(compare_times(folder, arguments))
             if arguments.only != "step":
@@ -307,7 +320,9 @@ def main():
     print(text)
     if arguments.json:
         arguments.json.write_text(text + "\n")
+    return int(arguments.losses > 0 and any(
+        result[p]["largest_relative_difference"] > LIMITS[p] for p in arguments.precisions))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

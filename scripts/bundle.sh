@@ -63,7 +63,7 @@ sed -n 's/^torch==//p' third_party/requirements.txt >"$root/torch_version"
 cp -r configs "$root"
 rm "$root"/configs/sweeps/*.svg
 cp .venv/assets/* "$root/assets"
-cp scripts/gpu_check.sh scripts/bench_step.py scripts/make_clip_fixtures.py LICENSE "$root"
+cp scripts/gpu_check.sh scripts/bench_step.py scripts/plain_clip.py scripts/make_clip_fixtures.py LICENSE "$root"
 make_data
 
 XZ_OPT="--x86 --lzma2=preset=9e,dict=256MiB" tar -C "$work" --sort=name --owner=0 --group=0 -cJf "$file" vtr_bundle

@@ -53,12 +53,25 @@ for file in sorted(pathlib.Path(sys.argv[1]).glob("*.json")):
               f"{row['peak_bytes'] / 1e9:9.2f}")
 PYTHON
 
-say "a step and the encoders beside PyTorch"
-if python3 -c 'import safetensors, transformers' 2>/dev/null; then
-  python3 "$here/bench_step.py" --vtr "$vtr" --device cuda --precisions fp32 bf16 fp16 --steps 20 \
-    --json "$out/beside_pytorch.json" 2>"$out/beside_pytorch.log" || failed=1
+# beside NAME options...: as bench_step.py says; its figures in beside_pytorch_NAME.json.
+beside() {
+  local name=beside_pytorch_$1
+  shift
+  "$python" "$here/bench_step.py" --vtr "$vtr" --device cuda --json "$out/$name.json" "$@" \
+    2>"$out/$name.log" || { say "$name: $(tail -n 1 "$out/$name.log")"; failed=1; }
+}
+say "the losses of 50 steps, a step and the encoders beside PyTorch"
+python=
+for candidate in python3 .venv/bin/python; do
+  "$candidate" -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || continue
+  python=$candidate
+  break
+done
+if [[ -n $python ]]; then
+  beside losses --precisions fp32 bf16 --losses 50
+  beside times --precisions fp32 bf16 fp16 --steps 20
 else
-  say "left out: python3 has no transformers and safetensors (third_party/requirements-dev.txt)"
+  say "left out: neither python3 nor .venv/bin/python has a torch that sees the GPU"
 fi
 
 say "a run: profiled, and as a job of one process over NCCL"
