@@ -228,7 +228,8 @@ def compare_losses(folder, arguments):
     for precision in arguments.precisions:
         ours = vtr(arguments, folder, "step", precision)["losses"]
         result[precision] = {"largest_relative_difference": max(
-            abs(a - b) / abs(b) for a, b in zip(ours, reference)), "steps": len(ours),
+            abs(a - b) / abs(b) if a == a else float("inf") for a, b in zip(ours, reference)),
+            "steps": len(ours),
             "limit": LIMITS[precision],
             "first": [ours[0], reference[0]], "last": [ours[-1], reference[-1]]}
     return result

@@ -59,7 +59,8 @@ Options telling_options(const Experiment& whole) {
   Options all;
   add_options(config::write(e), "", all);
   std::erase_if(all, [](const auto& option) {
-    return option.first.starts_with("eval.") && option.first != "eval.precision";
+    const bool of_work = option.first.starts_with("eval.") || option.first.starts_with("train.");
+    return of_work && option.first != "eval.precision" && option.first != "train.seed";
   });
   return all;
 }

@@ -8,7 +8,7 @@
 namespace vtr {
 namespace {
 
-std::atomic<int64_t> sharing = 1;
+std::atomic<int64_t> of_machine = 1, of_mask = 1;  // the processes that share it
 
 // A machine of more cores than a cpu_set_t has room for gives none of them away here.
 int64_t allowed() {
@@ -20,9 +20,12 @@ int64_t allowed() {
 
 int64_t cores() {
   const auto machine = static_cast<int64_t>(std::thread::hardware_concurrency());
-  return std::max<int64_t>(1, std::min(allowed(), machine / sharing));
+  return std::max<int64_t>(1, std::min(allowed() / of_mask, machine / of_machine));
 }
 
-void share_cores(int64_t processes) { sharing = std::max<int64_t>(1, processes); }
+void share_cores(int64_t processes, bool own_masks) {
+  of_machine = std::max<int64_t>(1, processes);
+  of_mask = own_masks ? 1 : of_machine.load();
+}
 
 }  // namespace vtr

@@ -120,7 +120,7 @@ Backend connect(const Store& store, const World& world, Millis limit) {
 
 // torchrun sets OMP_NUM_THREADS=1 where nobody did; any other number is somebody's wish.
 void use_own_cores(const World& world) {
-  share_cores(world.local_size);
+  share_cores(world.local_size, /*own_masks=*/world.by_srun);
   const char* asked = std::getenv("OMP_NUM_THREADS");
   if (asked && std::string(asked) != "1") return;
   at::set_num_threads(static_cast<int>(cores()));

@@ -50,6 +50,7 @@ std::string slurm_nodes() {
 
 World of_slurm() {
   World world;
+  world.by_srun = true;
   world.size = whole("SLURM_NTASKS", needed("SLURM_NTASKS", "SLURM_STEP_ID"), 1, kMost);
   if (world.size == 1) return world;
   world.rank = whole("SLURM_PROCID", needed("SLURM_PROCID", "SLURM_STEP_ID"), 0, world.size - 1);

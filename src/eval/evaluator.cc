@@ -68,6 +68,10 @@ models::VideoState video_states(const Encoding& encoding, const data::Manifest& 
   return gathered(models::State::cat(parts), group);
 }
 
+int64_t video_count(const data::Manifest& manifest, const Features* features) {
+  return features ? features->video_count() : std::ssize(manifest.videos);
+}
+
 // Of this rank's part of the captions.
 models::TextState text_states(const Encoding& encoding, const std::vector<std::string>& captions,
                               const Features* features, const data::Share& share) {
@@ -97,7 +101,7 @@ void check_named(const Evaluation& result) {
 SplitStates split_states(const Encoding& encoding, const data::Manifest& manifest,
                          const Features* features, dist::Group* ranks) {
   dist::Group alone;
-  auto& group = sharing(ranks, alone, manifest);
+  auto& group = sharing(ranks, alone, video_count(manifest, features));
   const torch::NoGradGuard no_grad;
   const AtRest rest(encoding.model);
   SplitStates states;
@@ -113,7 +117,7 @@ SplitStates split_states(const Encoding& encoding, const data::Manifest& manifes
 Evaluation evaluate(const Encoding& encoding, const data::Manifest& manifest, int64_t workspace_mb,
                     const Features* features, dist::Group* ranks) {
   dist::Group alone;
-  auto& group = sharing(ranks, alone, manifest);
+  auto& group = sharing(ranks, alone, video_count(manifest, features));
   const auto start = std::chrono::steady_clock::now();
   const AtRest rest(encoding.model);
   Evaluation result;

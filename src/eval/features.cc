@@ -83,8 +83,8 @@ std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifes
   return loader.skipped();
 }
 
-dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest) {
-  return ranks && std::ssize(manifest.videos) >= ranks->size() ? *ranks : alone;
+dist::Group& sharing(dist::Group* ranks, dist::Group& alone, int64_t videos) {
+  return ranks && videos >= ranks->size() ? *ranks : alone;
 }
 
 std::vector<int64_t> encode_share(Encoding encoding, const data::Manifest& manifest,
@@ -195,7 +195,7 @@ std::string Features::describe() const {
 Features encode_split(const Encoding& encoding, const data::Manifest& manifest, bool with_texts,
                       dist::Group* ranks) {
   dist::Group alone;
-  auto& group = sharing(ranks, alone, manifest);
+  auto& group = sharing(ranks, alone, std::ssize(manifest.videos));
   const auto wanted = encoding.model.head().wants();
   encoding.model.eval();  // the caller turns training on
   Features::Videos videos;

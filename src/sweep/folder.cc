@@ -43,13 +43,15 @@ std::vector<Cell> evaluated_others(const Request& request, const Cell& like) {
 }
 
 // What keeps an evaluated cell out of the table; "" where nothing does.
-std::string why_left_out(const Request& request, const Cell& cell) {
+std::string why_left_out(const Request& request, const Cell& cell) try {
   const auto begun = config::load(file_of(request.folder, cell, ".yaml").string());
   const std::string other = first_difference(begun, cell.experiment);
   if (!other.empty()) return other;
   const auto& splits = request.options.evaluate;
   const auto figures = read_figures(file_of(request.folder, cell, ".json"), splits);
   return figures.empty() ? fmt::format("not evaluated on all of {}", fmt::join(splits, ", ")) : "";
+} catch (const std::exception& error) {
+  return error.what();
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ struct Trainer::Impl {
         pass(given.encoding.model, given.options, given.group),
         guard(options, state.guard),
         saver(folder, given.options.keep),
-        validations(folder, given.from ? given.from->state.step : 0) {
+        validations(given.from ? Validations(folder, given.from->state.step) : Validations()) {
     VTR_CHECK(options.patience == 0 || !given.val.videos.empty(),
               "train.patience: there is no validation split (data.val, data.val_fraction)");
     count_steps();
@@ -134,6 +134,7 @@ Outcome Trainer::Impl::loop() {
   if (options.encode_once && !features && !over()) encode_features();
   if (features) pass.read(&*features);
   announce();
+  parts.group.check_same("validation.jsonl", validations.describe());
   const bool unseen = state.step > 0 && validates() && !validations.has(state.step);
   if (over() && !unseen) return Outcome::finished;
   const StopSignals signals;
@@ -329,9 +330,11 @@ int64_t Trainer::Impl::skipped(const data::TrainLoader& loader) {
 
 // Evaluates on the validation split, with all ranks; the best one so far has its checkpoint.
 void Trainer::Impl::validate() {
-  const Ema::InUse average(ema);
-  const auto result = eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
-                                     val_features ? &*val_features : nullptr, &parts.group);
+  const auto result = [&] {
+    const Ema::InUse average(ema);
+    return eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
+                          val_features ? &*val_features : nullptr, &parts.group);
+  }();
   recorder->add_validation({{"step", state.step},
                             {"queries", result.t2v.queries},
                             {"skipped", result.skipped},
@@ -342,7 +345,9 @@ void Trainer::Impl::validate() {
   log::info("[val] step {}: t2v R@1 {:.1f}  R@5 {:.1f}  MnR {:.1f}  ({} queries, {} skipped)",
             state.step, result.t2v.r1, result.t2v.r5, result.t2v.mnr, result.t2v.queries,
             result.skipped);
-  if (!validations.add(state.step, result.t2v.r1, result.t2v.mnr)) return;
+  const Tensor figures = torch::tensor({result.t2v.r1, result.t2v.mnr}, torch::kDouble);
+  parts.group.broadcast({figures});  // on which all ranks decide alike
+  if (!validations.add(state.step, figures[0].item<double>(), figures[1].item<double>())) return;
   checkpoint();
   if (writes()) saver.mark(state.step);
 }

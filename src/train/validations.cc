@@ -25,6 +25,10 @@ Validations::Validations(const fs::path& run, int64_t step) {
   }
 }
 
+std::string Validations::describe() const {
+  return fmt::format("up to step {}, the best {}, {} since", last_, best_step_, worse_);
+}
+
 bool Validations::add(int64_t step, double r1, double mnr) {
   const std::pair score(r1, -mnr);
   last_ = step;

@@ -5,12 +5,14 @@
 #include "vtr/core/files.h"
 
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace vtr::train {
 
 class Validations {
  public:
+  Validations() = default;
   // Those up to `step`, of the file.
   Validations(const fs::path& run, int64_t step);
   // True when this one is the best so far: R@1 first, the mean rank settles equal ones; of equal
@@ -19,6 +21,7 @@ class Validations {
   bool has(int64_t step) const { return step == last_; }  // asked of the newest step
   int64_t best_step() const { return best_step_; }        // 0: none
   int64_t worse() const { return worse_; }                // in a row, up to now
+  std::string describe() const;                           // "up to step 400, the best 300, 1 since"
 
  private:
   std::pair<double, double> best_{-1, 0};  // R@1, and the mean rank's negative

@@ -6,11 +6,13 @@
 #include "vtr/core/random.h"
 
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <future>
+#include <sstream>
 
 namespace vtr::test {
 namespace {
@@ -103,6 +105,42 @@ TEST_F(Resume, AValidationThatWasCutShortIsMadeUpFor) {
   EXPECT_EQ(count_lines(dir / "cut/validation.jsonl"), 2U);
   EXPECT_EQ(fs::read_symlink(dir / "cut/checkpoints/best"),
             fs::read_symlink(dir / "whole/checkpoints/best"));
+}
+
+// The best step's checkpoint is of no other weights than were validated: the average's.
+TEST_F(Resume, TheBestCheckpointIsWhatWasValidated) {
+  const std::vector<std::string> settings = {"train.max_steps=12",   "train.checkpoint_every=12",
+                                             "train.eval_every=1",   "train.ema=0.9",
+                                             "train.select_on=test", "train.keep=9"};
+  ASSERT_EQ(run_program(train("run", settings)).code, 0);
+  const fs::path best = fs::read_symlink(dir / "run/checkpoints/best");
+  ASSERT_NE(best, "step_00000012") << "this one would be saved before it is validated";
+  ASSERT_EQ(run_program({"eval", "--run", path("run"), "--json", path("best.json")}).code, 0);
+  const auto row = nlohmann::json::parse(read_file(dir / "best.json"))[0];
+  std::istringstream lines(read_file(dir / "run/validation.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto seen = nlohmann::json::parse(line);
+    if (fmt::format("step_{:08}", seen["step"].get<int64_t>()) != best) continue;
+    EXPECT_EQ(row["R@1"], seen["t2v R@1"]);
+    EXPECT_EQ(row["MnR"], seen["t2v MnR"]);
+    return;
+  }
+  ADD_FAILURE() << "the best step has no validation";
+}
+
+// The scale of fp16's loss and the steps since it last changed are part of a checkpoint.
+TEST_F(Resume, HalfPrecisionGoesOnWithItsScale) {
+  const std::vector<std::string> settings = {"train.max_steps=6", "train.checkpoint_every=3",
+                                             "train.precision=fp16", "train.keep=9"};
+  ASSERT_EQ(run_program(train("whole", settings)).code, 0);
+  fs::copy(dir / "whole", dir / "cut",
+           fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  fs::remove_all(dir / "cut/checkpoints/step_00000006");
+  ASSERT_EQ(run_program({"train", "--run", path("cut"), "--resume"}).code, 0);
+  EXPECT_EQ(losses_of(dir / "cut"), losses_of(dir / "whole"));
+  const std::string state = read_file(dir / "whole/checkpoints/step_00000006/state.yaml");
+  EXPECT_EQ(read_file(dir / "cut/checkpoints/step_00000006/state.yaml"), state);
+  EXPECT_EQ(state.find("clean_steps: 0"), std::string::npos) << state;
 }
 
 TEST_F(Resume, ADiskThatFillsUpLeavesTheLastCheckpoint) {

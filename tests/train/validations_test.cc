@@ -9,7 +9,7 @@ namespace vtr::train {
 namespace {
 
 TEST(Validations, TheHighestRecallIsTheBestAndTheMeanRankSettlesEqualOnes) {
-  Validations all(test::TempDir().path(), 0);
+  Validations all;
   EXPECT_TRUE(all.add(1, 19.99, 1));
   EXPECT_TRUE(all.add(1, 20, 9)) << "however little more";
   EXPECT_FALSE(all.add(2, 19, 2));
@@ -33,6 +33,7 @@ TEST(Validations, AreReadUpToAStep) {
   EXPECT_EQ(some.worse(), 1);
   EXPECT_TRUE(some.has(4) && !some.has(5));
   EXPECT_EQ(all.best_step(), 6);
+  EXPECT_EQ(some.describe(), "up to step 4, the best 2, 1 since");
   write_file(run / "validation.jsonl", "{\"step\":2,\"t2v R@1\":30.0}\n");
   test::expect_error([&] { Validations(run.path(), 5); }, "a line has no number 't2v MnR'");
 }

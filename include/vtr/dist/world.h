@@ -12,6 +12,7 @@ struct World {
   int64_t local_rank = 0, local_size = 1;  // among those on this machine
   std::string host;                        // where the store is that all meet at; "": alone
   int64_t port = 0;
+  bool by_srun = false;
   bool hosts_store = false;  // this process keeps it; under torchrun the launcher does
   std::string attempt;       // of the launcher to start the job; stores outlive attempts
 

@@ -35,14 +35,14 @@ Encoding with_training_frames(Encoding encoding);
 void refuse_random_frames(const video::VideoOptions& options, const std::string& what);
 
 // `use` gets the features of some videos on the model's device, and which of the manifest they are.
-// Batches begin at multiples of `encoding.batch`, so that a part of a manifest has the same bits as
-// the whole. Returns the videos that could not be read (data.on_error: skip).
+// Batches begin at multiples of `encoding.batch` (Share), so that a part of a manifest has the same
+// bits as the whole. Returns the videos that could not be read (data.on_error: skip).
 using UseVideos = std::function<void(const models::VideoFeatures&, const std::vector<int64_t>&)>;
 std::vector<int64_t> encode_videos(const Encoding& encoding, const data::Manifest& manifest,
                                    const models::Wanted& wanted, const UseVideos& use);
 
 // All ranks, or this one alone where there are fewer videos than ranks, or none given.
-dist::Group& sharing(dist::Group* ranks, dist::Group& alone, const data::Manifest& manifest);
+dist::Group& sharing(dist::Group* ranks, dist::Group& alone, int64_t videos);
 
 // The same of this rank's share of the manifest; what could not be read is that of all ranks.
 // Throws Error where a rank can read none.

@@ -36,7 +36,7 @@ class Scores {
 };
 
 config::Choice with_beta(const config::Choice& choice, double beta) {
-  config::Choice result{choice.name, YAML::Clone(choice.options)};
+  config::Choice result = choice;
   result.options["beta"] = beta;
   return result;
 }
@@ -92,7 +92,7 @@ Reranked rerank(const config::Choice& asked, const Encoding& encoding, const Eva
   const auto scores = [&](const Evaluation& of) {
     return Scores(encoding, of, bank ? &*bank : nullptr, workspace_mb);
   };
-  config::Choice choice{asked.name, YAML::Clone(asked.options)};  // copies share their nodes
+  config::Choice choice = asked;
   if (asked.options["beta"] && asked.options["beta"].as<double>() == 0) {
     choice = with_beta(asked, encoding.model.encoders().logit_scale().exp().item<double>());
   }

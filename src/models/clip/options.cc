@@ -95,10 +95,7 @@ config::Node clip_sizes(const TensorMap& tensors, const std::string& what) {
 
 config::Node merge_sizes(const config::Node& options, const config::Node& sizes,
                          const std::string& what) {
-  config::Node merged(YAML::NodeType::Map);
-  if (options.IsMap()) {
-    for (const auto& item : options) merged[item.first.as<std::string>()] = item.second;
-  }
+  auto merged = options.IsMap() ? YAML::Clone(options) : config::Node(YAML::NodeType::Map);
   for (const auto& item : sizes) {
     const auto name = item.first.as<std::string>();
     const auto value = item.second.as<std::string>();
