@@ -4,8 +4,10 @@
 
 #include "vtr/core/error.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string>
+#include <vector>
 
 extern "C" {
 #include <libavutil/opt.h>
@@ -32,6 +34,7 @@ struct Writer::Impl {
   Owned<SwsContext> scaler;
   Owned<AVFrame> picture{av_frame_alloc()};
   Owned<AVPacket> packet{av_packet_alloc()};
+  std::vector<uint8_t> padded;  // a picture in RGB, with room behind it: the scaler reads on
 
   void require(bool good) const {
     VTR_CHECK(good, "{}: cannot be written as a video (is the folder there, is the disk full?)",
@@ -113,6 +116,8 @@ Writer::Writer(const fs::path& path, const WriterOptions& options)
   picture.format = encoder.pix_fmt;
   picture.quality = encoder.global_quality;
   picture.pts = 0;
+  const auto pixels = static_cast<size_t>(encoder.width) * static_cast<size_t>(encoder.height);
+  impl_->padded.resize(3 * pixels + AV_INPUT_BUFFER_PADDING_SIZE);
   impl_->require(impl_->scaler && av_frame_get_buffer(&picture, 0) >= 0);
 }
 
@@ -120,7 +125,8 @@ Writer::~Writer() = default;
 
 void Writer::add(const uint8_t* rgb) {
   AVFrame& picture = *impl_->picture;
-  const uint8_t* const from[] = {rgb};
+  std::copy_n(rgb, impl_->padded.size() - AV_INPUT_BUFFER_PADDING_SIZE, impl_->padded.begin());
+  const uint8_t* const from[] = {impl_->padded.data()};
   const int strides[] = {3 * picture.width};
   impl_->require(av_frame_make_writable(&picture) >= 0);
   sws_scale(impl_->scaler.get(), from, strides, 0, picture.height, picture.data, picture.linesize);
