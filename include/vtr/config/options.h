@@ -29,7 +29,7 @@ using Node = YAML::Node;
 // them, all have.
 struct Choice {
   Choice() = default;
-  Choice(std::string entry, Node own) : name(std::move(entry)), options(std::move(own)) {}
+  Choice(std::string entry, const Node& own) : name(std::move(entry)), options(own) {}
   Choice(const Choice& other) : name(other.name), options(YAML::Clone(other.options)) {}
   Choice& operator=(const Choice& other) {
     name = other.name;
