@@ -1,5 +1,7 @@
 #include "precision.h"
 
+#include "half_matmul.h"
+
 #include <ATen/autocast_mode.h>
 
 namespace vtr::models {
@@ -24,6 +26,7 @@ Autocast::Autocast(c10::Device device, const std::string& precision)
       was_type_(at::autocast::get_autocast_dtype(type_)) {
   at::autocast::set_autocast_enabled(type_, precision != "fp32");
   if (precision != "fp32") {
+    if (device.is_cpu()) speed_up_half_matmul();
     at::autocast::set_autocast_dtype(type_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
   }
   at::autocast::increment_nesting();

@@ -12,7 +12,7 @@
 namespace vtr::train {
 namespace {
 
-constexpr int64_t kPairs = 32;
+constexpr int64_t kPairs = 128;
 
 // A wide enough tower that its blocks outweigh everything else.
 std::shared_ptr<models::Retriever> model() {
@@ -39,18 +39,18 @@ Bytes bytes_of(const TrainOptions& options) {
           static_cast<double>(peak.bytes())};
 }
 
-// A third: what is outside the blocks, and what the way back makes beside what it was left.
+// A quarter: what is outside the blocks, and what the way back makes beside what it was left.
 TEST(Memory, IsExpectedAsItIsMeasured) {
   TrainOptions options;
   options.batch = kPairs;
   for (const std::string precision : {"fp32", "bf16"}) {
     for (const std::string checkpoint : {"none", "blocks"}) {
-      for (const int64_t micro_batch : {0, 8}) {
+      for (const int64_t micro_batch : {0, 32}) {
         options.precision = precision;
         options.checkpoint_activations = checkpoint;
         options.micro_batch = micro_batch;
         const auto [expected, measured] = bytes_of(options);
-        EXPECT_NEAR(expected / measured, 1, 0.34)
+        EXPECT_NEAR(expected / measured, 1, 0.25)
             << precision << ", " << checkpoint << ", " << micro_batch << ": " << expected << " and "
             << measured;
       }

@@ -178,8 +178,10 @@ void ClipTransformer::recompute_blocks() {
 int64_t ClipTransformer::kept_bytes(int64_t tokens, bool half) const {
   constexpr int64_t kNorms = 2, kRest = 15;  // times the width
   const int64_t block = 4 * kNorms + (half ? 2 : 4) * kRest;
+  constexpr int64_t kWayBack =
+      24;  // of a block alone: the gradients of its hidden layer and stream
   const auto count = static_cast<int64_t>(blocks_.size());
-  const int64_t all = blocks_.front()->recompute ? block + 4 * count : block * count;
+  const int64_t all = blocks_.front()->recompute ? block + kWayBack + 4 * count : block * count;
   return tokens * options_.width * all;
 }
 
