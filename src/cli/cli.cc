@@ -2,15 +2,18 @@
 
 #include "commands.h"
 
+#include "vtr/core/cores.h"
 #include "vtr/core/error.h"
 #include "vtr/core/files.h"
 #include "vtr/core/log.h"
 #include "vtr/core/table.h"
 #include "vtr/models/matmul.h"
 
+#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <malloc.h>
 #include <memory>
@@ -54,6 +57,13 @@ int refuse(const CLI::App& app, const CLI::ParseError& error) {
 void keep_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+// LibTorch's own number of threads knows no quota of a container.
+void keep_to_own_cores() {
+  const auto own = static_cast<int>(cores());
+  if (std::getenv("OMP_NUM_THREADS") == nullptr && own < at::get_num_threads())
+    at::set_num_threads(own);
 }
 
 }  // namespace
@@ -103,6 +113,7 @@ void print_record(const report::Record& record, const std::string& json) {
 
 int run(std::vector<std::string> arguments) {
   keep_memory();
+  keep_to_own_cores();
   CLI::App app("vtr: text-video retrieval, trained, evaluated and ablated from one program", "vtr");
   app.set_version_flag("--version", VTR_VERSION);
   app.set_help_all_flag("--help-all", "help of every command");

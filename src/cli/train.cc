@@ -7,7 +7,6 @@
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
 #include "vtr/models/weights/imports.h"
-#include "vtr/sweep/plan.h"
 #include "vtr/train/checkpoint.h"
 #include "vtr/train/trainer.h"
 
@@ -44,7 +43,7 @@ void check_same(const Experiment& now, const fs::path& saved) {
     return config::write(e);
   };
   const auto old = strip(config::read<Experiment>(config::load(saved.string()), ""));
-  const std::string difference = sweep::first_difference(old, strip(now));
+  const std::string difference = config::first_difference(old, strip(now));
   VTR_CHECK(difference.empty(),
             "{}: was begun with other options: {}, first then, then now; give another --run, or "
             "leave --config and the overrides out to go on as it was",

@@ -47,6 +47,24 @@ std::string chosen_name(const Node& node) {
   return node.IsMap() && node["name"] && node["name"].IsScalar() ? node["name"].Scalar() : "";
 }
 
+std::string difference(const Node& a, const Node& b, const std::string& path) {
+  const bool maps = a.IsDefined() && b.IsDefined() && a.IsMap() && b.IsMap();
+  if (!maps) {
+    const auto shown = [](const Node& n) {
+      return n.IsDefined() ? detail::inline_text(n) : "(none)";
+    };
+    return shown(a) == shown(b) ? "" : fmt::format("{} ({}, {})", path, shown(a), shown(b));
+  }
+  for (const auto* map : {&a, &b}) {
+    for (const auto& item : *map) {
+      const auto key = item.first.as<std::string>();
+      const auto found = difference(a[key], b[key], detail::join(path, key));
+      if (!found.empty()) return found;
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 Node merge(const Node& base, const Node& over) {
@@ -98,5 +116,7 @@ std::string to_text(const Node& node) {
   out << node;
   return std::string(out.c_str()) + "\n";
 }
+
+std::string first_difference(const Node& a, const Node& b) { return difference(a, b, ""); }
 
 }  // namespace vtr::config

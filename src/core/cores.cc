@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <fstream>
 #include <sched.h>
+#include <sstream>
 #include <thread>
 
 namespace vtr {
@@ -16,10 +19,39 @@ int64_t allowed() {
   return ::sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : INT64_MAX;
 }
 
+std::string text_of(const std::filesystem::path& file) {
+  std::ostringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+// "200000 100000": microseconds of CPU time in every so many; "max 100000" without a limit.
+int64_t quota_in(const std::filesystem::path& group) {
+  std::istringstream text(text_of(group / "cpu.max"));
+  double time = 0, period = 0;
+  if (!(text >> time >> period) || time <= 0 || period <= 0) return INT64_MAX;
+  return static_cast<int64_t>(std::ceil(time / period));
+}
+
 }  // namespace
 
+int64_t quota_of(const std::filesystem::path& root, const std::string& membership) {
+  std::filesystem::path group = root;
+  int64_t least = quota_in(group);
+  std::istringstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("0::/")) continue;  // not of version 2
+    for (const auto& part : std::filesystem::path(line.substr(4))) {
+      group /= part;
+      least = std::min(least, quota_in(group));
+    }
+  }
+  return least;
+}
+
 int64_t cores() {
-  const auto machine = static_cast<int64_t>(std::thread::hardware_concurrency());
+  static const int64_t quota = quota_of("/sys/fs/cgroup", text_of("/proc/self/cgroup"));
+  const auto machine = std::min(quota, static_cast<int64_t>(std::thread::hardware_concurrency()));
   return std::max<int64_t>(1, std::min(allowed() / of_mask, machine / of_machine));
 }
 

@@ -45,7 +45,7 @@ std::vector<Cell> evaluated_others(const Request& request, const Cell& like) {
 // What keeps an evaluated cell out of the table; "" where nothing does.
 std::string why_left_out(const Request& request, const Cell& cell) try {
   const auto begun = config::load(file_of(request.folder, cell, ".yaml").string());
-  const std::string other = first_difference(begun, cell.experiment);
+  const std::string other = config::first_difference(begun, cell.experiment);
   if (!other.empty()) return other;
   const auto& splits = request.options.evaluate;
   const auto figures = read_figures(file_of(request.folder, cell, ".json"), splits);
@@ -82,7 +82,7 @@ void check_folder(const Request& request) {
     throw Error(fmt::format(
         "{}: was begun with other options: {}, first then, then now; --rerun {} does it anew, or "
         "give another --out",
-        file.string(), first_difference(config::load(file.string()), cell.experiment),
+        file.string(), config::first_difference(config::load(file.string()), cell.experiment),
         cell.variant));
   }
 }

@@ -134,22 +134,6 @@ void check_apart(const std::vector<Cell>& cells) {
   }
 }
 
-std::string difference(const Node& a, const Node& b, const std::string& path) {
-  const bool maps = a.IsDefined() && b.IsDefined() && a.IsMap() && b.IsMap();
-  if (!maps) {
-    const auto shown = [](const Node& n) { return n.IsDefined() ? inline_text(n) : "(none)"; };
-    return shown(a) == shown(b) ? "" : fmt::format("{} ({}, {})", path, shown(a), shown(b));
-  }
-  for (const auto* map : {&a, &b}) {
-    for (const auto& item : *map) {
-      const auto key = item.first.as<std::string>();
-      const auto found = difference(a[key], b[key], config::detail::join(path, key));
-      if (!found.empty()) return found;
-    }
-  }
-  return "";
-}
-
 }  // namespace
 
 std::vector<Cell> plan(const SweepOptions& options, const std::vector<std::string>& overrides,
@@ -183,7 +167,5 @@ std::string file_name(std::string text) {
   }
   return text;
 }
-
-std::string first_difference(const Node& a, const Node& b) { return difference(a, b, ""); }
 
 }  // namespace vtr::sweep

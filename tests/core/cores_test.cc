@@ -1,5 +1,7 @@
 #include "vtr/core/cores.h"
 
+#include "support/temp_dir.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -26,6 +28,27 @@ TEST(Cores, AreThoseOfTheMaskAndAShareOfTheMachine) {
   ASSERT_EQ(::sched_setaffinity(0, sizeof one, &one), 0);
   EXPECT_EQ(cores(), 1);
   ASSERT_EQ(::sched_setaffinity(0, sizeof before, &before), 0);
+}
+
+TEST(Cores, TheLeastQuotaOnTheWayToTheGroupHolds) {
+  const test::TempDir root;
+  const std::string membership = "4:memory:/elsewhere\n0::/a/b\n";
+  EXPECT_EQ(quota_of(root.path(), membership), INT64_MAX);
+  const auto set = [&](const std::string& group, const std::string& text) {
+    root.write(group + "cpu.max", text);
+  };
+  set("", "max 100000\n");
+  EXPECT_EQ(quota_of(root.path(), membership), INT64_MAX);
+  set("a/b/", "600000 100000\n");
+  EXPECT_EQ(quota_of(root.path(), membership), 6);
+  set("a/", "250000 100000\n");
+  EXPECT_EQ(quota_of(root.path(), membership), 3) << "a group above, of 2.5";
+  EXPECT_EQ(quota_of(root.path(), "0::/not/seen/from/here\n"), INT64_MAX);
+  EXPECT_EQ(quota_of(root.path(), ""), INT64_MAX);
+  set("", "50000 100000\n");
+  EXPECT_EQ(quota_of(root.path(), "0::/not/seen/from/here\n"), 1) << "a container's own";
+  set("", "nonsense");
+  EXPECT_EQ(quota_of(root.path(), "0::/\n"), INT64_MAX);
 }
 
 }  // namespace

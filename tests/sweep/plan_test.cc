@@ -127,14 +127,5 @@ TEST_F(Plan, APlotOverWhatIsNotSweptIsRefused) {
   refused("grid: {train.lr: [1]}, paper: table9", "unknown published table 'table9'");
 }
 
-TEST(FirstDifference, NamesTheOptionAndBothValues) {
-  const auto difference = [](const char* a, const char* b) {
-    return first_difference(YAML::Load(a), YAML::Load(b));
-  };
-  EXPECT_EQ(difference("{a: {b: 1}, c: 2}", "{a: {b: 1}, c: 2}"), "");
-  EXPECT_EQ(difference("{a: {b: 1}, c: 2}", "{a: {b: 3}, c: 2}"), "a.b (1, 3)");
-  EXPECT_EQ(difference("{a: {b: 1}}", "{a: {b: 1, d: [x]}}"), "a.d ((none), [x])");
-}
-
 }  // namespace
 }  // namespace vtr::sweep

@@ -23,4 +23,7 @@ Node parse_overrides(const std::vector<std::string>& assignments);
 // YAML text, with its keys in the order of the struct.
 std::string to_text(const Node& node);
 
+// The first option in which two trees differ, "train.lr (3e-05, 1e-05)"; "" when in none.
+std::string first_difference(const Node& a, const Node& b);
+
 }  // namespace vtr::config

@@ -91,7 +91,4 @@ std::vector<Cell> plan(const SweepOptions& options, const std::vector<std::strin
 // `text` as a part of a file's name.
 std::string file_name(std::string text);
 
-// The first option in which two experiments differ, "train.lr (3e-05, 1e-05)"; "" when in none.
-std::string first_difference(const config::Node& a, const config::Node& b);
-
 }  // namespace vtr::sweep
