@@ -59,11 +59,12 @@ set_target_properties(LibTorch::torch PROPERTIES
 file(GLOB VTR_NVIDIA_LIBS ${VTR_TORCH}/../nvidia/*/lib)
 set(CMAKE_BUILD_RPATH $ORIGIN ${VTR_TORCH}/lib ${VTR_NVIDIA_LIBS})
 
-# For the library that speaks NCCL, where the headers are (of a toolkit, or of the CUDA wheels).
+# For the library that speaks NCCL, where the headers are: of the CUDA wheels, which LibTorch was
+# built with, or of a toolkit.
 if(VTR_CUDA)
   set(wheels ${VTR_TORCH}/../nvidia)
-  find_path(VTR_CUDA_INCLUDE cublas_v2.h HINTS /usr/local/cuda/include ${wheels}/cu13/include)
-  find_path(VTR_NCCL_INCLUDE nccl.h HINTS /usr/local/cuda/include ${wheels}/nccl/include)
+  find_path(VTR_CUDA_INCLUDE cublas_v2.h HINTS ${wheels}/cu13/include /usr/local/cuda/include)
+  find_path(VTR_NCCL_INCLUDE nccl.h HINTS ${wheels}/nccl/include /usr/local/cuda/include)
   if(VTR_CUDA_INCLUDE AND VTR_NCCL_INCLUDE AND EXISTS ${VTR_TORCH}/lib/libtorch_cuda.so)
     add_library(LibTorch::nccl INTERFACE IMPORTED)
     target_include_directories(LibTorch::nccl SYSTEM INTERFACE ${VTR_CUDA_INCLUDE} ${VTR_NCCL_INCLUDE})

@@ -71,6 +71,7 @@ Cost measure_cost(const Encoding& encoding) {
   cost.text_flops = flops([&] { passes.texts(1); });
   passes.texts(kTextBatch);  // the first batch of a size pays for its memory
   cost.texts_per_second = rate(kTextBatch, [&] { passes.texts(kTextBatch); });
+  passes.videos(encoding.batch);
   cost.videos_per_second = rate(encoding.batch, [&] { passes.videos(encoding.batch); });
   return cost;
 }

@@ -61,6 +61,16 @@ int64_t lstm_layer(Values inputs) {
   return 2 * x.size(0) * x.size(1) * weights;
 }
 
+// The same of all layers: x [T, B, I] and a list of their weights, vectors of biases among them.
+int64_t cudnn_rnn(Values inputs) {
+  const auto& x = inputs[0].toTensor();
+  int64_t weights = 0;
+  for (const auto& w : inputs[1].toTensorVector()) weights += w.dim() == 2 ? w.numel() : 0;
+  return 2 * x.size(0) * x.size(1) * weights;
+}
+
+int64_t cudnn_rnn_backward(Values inputs) { return 2 * cudnn_rnn(inputs); }
+
 // Operators that compute by themselves: what calls others of them is not in the list.
 const std::map<std::string, Rule> kRules = {
     {"aten::mm", matrices<0>},
@@ -80,7 +90,9 @@ const std::map<std::string, Rule> kRules = {
     {"aten::_scaled_dot_product_flash_attention_backward", attention_backward},
     {"aten::_scaled_dot_product_efficient_attention_backward", attention_backward},
     {"aten::_scaled_dot_product_cudnn_attention_backward", attention_backward},
-    {"aten::mkldnn_rnn_layer", lstm_layer}};
+    {"aten::mkldnn_rnn_layer", lstm_layer},
+    {"aten::_cudnn_rnn", cudnn_rnn},
+    {"aten::_cudnn_rnn_backward", cudnn_rnn_backward}};
 
 }  // namespace
 

@@ -16,7 +16,9 @@ std::string cuda_fault() {
   static const std::string fault = []() -> std::string {
     // Loaded for good: it registers LibTorch's CUDA kernels, as linking would.
     if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return dlerror();
-    return at::hasCUDA() ? "" : "no NVIDIA driver or GPU answers";
+    if (!at::hasCUDA()) return "no NVIDIA driver or GPU answers";
+    at::globalContext().setAllowTF32CuDNN(false);  // its default: float32 is float32 here
+    return "";
   }();
   return fault;
 }

@@ -1,6 +1,6 @@
 #include "precision.h"
 
-#include "half_matmul.h"
+#include "vtr/models/matmul.h"
 
 #include <ATen/autocast_mode.h>
 
@@ -25,10 +25,7 @@ Autocast::Autocast(c10::Device device, const std::string& precision)
       was_on_(at::autocast::is_autocast_enabled(type_)),
       was_type_(at::autocast::get_autocast_dtype(type_)) {
   at::autocast::set_autocast_enabled(type_, precision != "fp32");
-  if (precision != "fp32") {
-    if (device.is_cpu()) speed_up_half_matmul();
-    at::autocast::set_autocast_dtype(type_, precision == "bf16" ? at::kBFloat16 : at::kHalf);
-  }
+  if (precision != "fp32") at::autocast::set_autocast_dtype(type_, scalar_type_of(precision));
   at::autocast::increment_nesting();
 }
 

@@ -12,7 +12,9 @@ Tensor moved(const Tensor& x, c10::Device device) { return x.defined() ? sent(x,
 }  // namespace
 
 Tensor sent(const Tensor& x, c10::Device device) {
-  return x.to(device, /*non_blocking=*/x.is_cpu());
+  if (!x.is_cpu() || !device.is_cuda()) return x.to(device);
+  // A copy from pageable memory would wait for what the GPU has been given to do.
+  return (x.is_pinned() ? x : x.pin_memory()).to(device, /*non_blocking=*/true);
 }
 
 TextFeatures to(const TextFeatures& f, c10::Device device) {

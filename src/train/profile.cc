@@ -2,6 +2,7 @@
 
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/models/matmul.h"
 #include "vtr/report/table.h"
 
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -13,6 +14,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <kineto/ActivityType.h>
 #include <map>
 #include <tuple>
 
@@ -22,6 +24,9 @@ namespace {
 namespace kineto = torch::autograd::profiler;
 namespace impl = torch::profiler::impl;
 using Clock = std::chrono::steady_clock;
+
+// A named part of a step, drawn around its kernels.
+constexpr auto kSpanOnGpu = static_cast<uint8_t>(libkineto::ActivityType::GPU_USER_ANNOTATION);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -98,7 +103,8 @@ Profile Profiler::stop(const fs::path& trace) {
   profile.seconds = seconds;
   std::vector<const kineto::KinetoEvent*> events;
   for (const auto& event : result->events()) {
-    if (event.deviceType() == device_.type()) events.push_back(&event);
+    if (event.deviceType() == device_.type() && event.activityType() != kSpanOnGpu)
+      events.push_back(&event);
   }
   profile.flops = static_cast<double>(flops_.count());
   profile.operators = own_times(std::move(events), flops_.by_operator());
@@ -108,10 +114,10 @@ Profile Profiler::stop(const fs::path& trace) {
 double matmul_ceiling(c10::Device device, const std::string& precision) {
   const torch::NoGradGuard no_grad;
   const int64_t n = device.is_cpu() ? 2048 : 4096, times = device.is_cpu() ? 1 : 10;
-  const auto type = precision == "fp32"   ? torch::kFloat
-                    : precision == "bf16" ? torch::kBFloat16
-                                          : torch::kHalf;
-  const auto a = torch::arange(n * n, torch::kFloat).sin().view({n, n}).to(device, type);
+  const auto a = torch::arange(n * n, torch::kFloat)
+                     .sin()
+                     .view({n, n})
+                     .to(device, models::scalar_type_of(precision));
   constexpr double kSeconds = 0.5;  // in all, after one to warm up
   double best = 0;
   const auto begin = Clock::now();

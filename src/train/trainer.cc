@@ -16,6 +16,7 @@
 #include "vtr/core/random.h"
 #include "vtr/eval/evaluator.h"
 #include "vtr/eval/feature_store.h"
+#include "vtr/models/matmul.h"
 #include "vtr/models/towers.h"
 #include "vtr/train/measure.h"
 #include "vtr/train/profile.h"
@@ -202,6 +203,10 @@ void Trainer::Impl::announce() const {
             optimizer.size(), frozen);
   if (pairs < options.batch)
     log::warn("[train] a batch is all {} pairs there are, train.batch is {}", pairs, options.batch);
+  if (parts.encoding.model.device().is_cpu() &&
+      !models::has_matmul(models::scalar_type_of(options.precision)))
+    log::warn("[train] {}: this CPU has no units for it; it saves memory, but no time",
+              options.precision);
   log::info("[train] memory, {}",
             describe(expected_memory(parts.encoding.model, kept_tensors(), real, parts.group.size(),
                                      {.frames = loader.video.frames, .words = loader.max_words},

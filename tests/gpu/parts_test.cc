@@ -1,5 +1,7 @@
 // The parts of a run on a GPU against the same on the CPU. Without a GPU each fails with the
 // reason.
+#include "support/error_of.h"
+#include "support/temp_dir.h"
 #include "support/tensor_near.h"
 #include "support/tiny_retriever.h"
 
@@ -8,7 +10,7 @@
 #include "vtr/train/measure.h"
 
 #include <gtest/gtest.h>
-#include <torch/nn/modules/dropout.h>
+#include <torch/script.h>
 #include <torch/types.h>
 
 #include <cstdlib>
@@ -20,15 +22,19 @@ constexpr int64_t kPairs = 8, kSteps = 4;
 
 c10::Device gpu() { return models::open_device("cuda"); }
 
+// Without what draws at random while it trains, from the generator of its device.
 std::shared_ptr<models::Retriever> model_with(const std::string& head, c10::Device device,
                                               const std::string& encoder = "clip") {
-  auto model = test::tiny_retriever({head, {}},
-                                    config::Choice{encoder, test::tiny_encoder_options(encoder)});
+  auto of_head = models::heads().find(head).schema.resolve(config::Node(YAML::NodeType::Map), "");
+  if (of_head["dropout"]) of_head["dropout"] = 0;
+  auto of_encoder = test::tiny_encoder_options(encoder);
+  if (encoder == "stan") of_encoder["depth"] = 1;  // its later layers drop paths
+  auto model = test::tiny_retriever({head, of_head}, config::Choice{encoder, of_encoder});
   model->to(device);
   return model;
 }
 
-// Of the first steps at a rate that moves the weights. Nothing random is in them.
+// Of the first steps at a rate that moves the weights.
 std::vector<double> losses(models::Retriever& model, const std::string& precision,
                            int64_t micro_batch = 0) {
   TrainOptions options;
@@ -36,9 +42,6 @@ std::vector<double> losses(models::Retriever& model, const std::string& precisio
   options.micro_batch = micro_batch;
   options.precision = precision;
   options.lr = options.encoder_lr = 1e-3;
-  model.head().apply([](torch::nn::Module& module) {
-    if (auto* dropout = module.as<torch::nn::Dropout>()) dropout->options.p(0);
-  });
   return measure_steps(model, options, {test::tiny_training_batch(kPairs)}, kSteps).losses;
 }
 
@@ -49,13 +52,9 @@ void expect_near(const std::vector<double>& got, const std::vector<double>& want
   }
 }
 
-// The patch convolution in TF32 would be a precision of its own.
 class Gpu : public testing::Test {
  protected:
-  void SetUp() override {
-    gpu();
-    at::globalContext().setAllowTF32CuDNN(false);
-  }
+  void SetUp() override { gpu(); }
 };
 class GpuHead : public Gpu, public testing::WithParamInterface<std::string> {};
 class GpuEncoders : public Gpu, public testing::WithParamInterface<std::string> {};
@@ -82,6 +81,7 @@ TEST_P(GpuHead, ScoresAsOnTheCPU) {
 }
 
 TEST_P(GpuHead, StepsInFullPrecisionAreTheCPUs) {
+  if (GetParam() == "ts2") GTEST_SKIP() << "its selection draws noise while it trains";
   const auto on_cpu = model_with(GetParam(), c10::kCPU), on_gpu = model_with(GetParam(), gpu());
   expect_near(losses(*on_gpu, "fp32"), losses(*on_cpu, "fp32"), 1e-3);
 }
@@ -114,6 +114,25 @@ TEST_F(Gpu, MicroBatchesHoldMemoryDown) {
   EXPECT_GT(peaks[0], 0);
   EXPECT_LT(peaks[0], peaks[1]);
   RecordProperty("peak_bytes", std::to_string(peaks[1]));
+}
+
+TEST_F(Gpu, ATorchScriptModuleThatHoldsTheCpuIsNamed) {
+  const test::TempDir dir;
+  torch::jit::Module module("Both");
+  module.define(R"(
+def encode_image(self, image: Tensor) -> Tensor:
+  offset = torch.zeros([24], device=torch.device("cpu"))
+  return torch.add(torch.mean(torch.flatten(image, 2), [2]).repeat(1, 8), offset)
+def encode_text(self, text: Tensor) -> Tensor:
+  return torch.mean(torch.mul(text, 1.0), [1], True).repeat(1, 24)
+)");
+  const std::string file = dir / "both.pt";
+  module.save(file);
+  const auto encoders =
+      models::encoders()
+          .find("torchscript")
+          .make(YAML::Load("{image: " + file + ", resolution: 4, context: 6}"), "");
+  test::expect_error([&] { encoders->to(gpu()); }, "both.pt: does not run on cuda:0");
 }
 
 // The tensors of a step: bools, whole numbers, floats of every precision.

@@ -7,7 +7,8 @@
 
 namespace vtr {
 
-// This process's share of those that its affinity mask and its container's quota allow; at least 1.
+// This process's share of those that its affinity mask and its container's quota (cgroup v2) allow;
+// at least 1.
 int64_t cores();
 
 // From now on so many processes like this one share the machine and its quota: under one mask, as

@@ -1,6 +1,9 @@
-// Which library forms the CPU's float32 matrix products: MKL, LibTorch's default, or oneDNN, which
-// on AMD's CPUs with AVX-512 is more than twice as fast.
+// How the CPU's matrix products are formed: float32 by MKL, LibTorch's default, or by oneDNN, which
+// on AMD's CPUs with AVX-512 is more than twice as fast; bfloat16 and float16 by oneDNN, or in
+// float32 where it has none of them.
 #pragma once
+
+#include <c10/core/ScalarType.h>
 
 #include <string>
 
@@ -12,5 +15,16 @@ namespace vtr::models {
 // cannot be had.
 void choose_matmul(const std::string& name);
 bool onednn_multiplies();  // chosen so, here or through LibTorch
+
+// Of the arithmetic "fp32", "bf16" or "fp16".
+at::ScalarType scalar_type_of(const std::string& precision);
+
+// Whether LibTorch has fast products of this type for this CPU: of bfloat16 with AVX-512, of
+// float16 with AVX512-FP16, of all others always. Where it has none, it would multiply in a plain
+// loop, a hundred times slower than float32; in any program that these functions are linked into,
+// mm, addmm, bmm and baddbmm are float32 products of the factors there, by blocks that take little
+// memory beside them, rounded once: what the units of other CPUs and of GPUs give, up to the order
+// of the sums.
+bool has_matmul(at::ScalarType type);
 
 }  // namespace vtr::models

@@ -2,6 +2,7 @@
 #include "weights/torchscript_archive.h"
 
 #include "vtr/core/error.h"
+#include "vtr/models/device.h"
 #include "vtr/models/weights/copy.h"
 
 #include <torch/nn/module.h>
@@ -83,6 +84,8 @@ struct Pair {
 };
 
 Pair open_pair(const TorchScriptOptions& options) {
+  // A module that runs before LibTorch's CUDA libraries are loaded keeps them from ever being used.
+  open_device("auto");
   torch::jit::Module image = load_archive(options.image);
   to_float(image);
   if (options.image == options.text) {
@@ -107,6 +110,12 @@ int64_t stated(const torch::jit::Module& module, std::initializer_list<const cha
     if (value.isTensor() && value.toTensor().numel() == 1) return value.toTensor().item<int64_t>();
   }
   return 0;
+}
+
+// Where the interpreter puts the reason.
+std::string last_line(std::string text) {
+  text.erase(text.find_last_not_of("\n ") + 1);
+  return text.substr(text.rfind('\n') + 1);
 }
 
 // Width of the features for one input, or 0 when the module fails on it.
@@ -189,7 +198,7 @@ class TorchScriptEncoders final : public Encoders {
     logit_scale_ =
         own ? *own : register_parameter("logit_scale", at::scalar_tensor(std::log(1 / 0.07)));
     logit_scale_.set_requires_grad(true);
-    gives_ = given();
+    gives_ = given(c10::kCPU);
     train(is_training());
   }
 
@@ -226,6 +235,19 @@ class TorchScriptEncoders final : public Encoders {
 
   Tensor logit_scale() override { return logit_scale_; }
 
+  // A traced module may hold the device it was traced on, in constants that nothing moves.
+  void to(c10::Device device, bool non_blocking = false) override {
+    Encoders::to(device, non_blocking);
+    try {
+      given(device);
+    } catch (const std::exception& error) {
+      throw Error(
+          fmt::format("{}: does not run on {}, as what was traced on another device may "
+                      "not; script it, or trace it there: {}",
+                      pair_.image.path, device.str(), last_line(error.what())));
+    }
+  }
+
   void train(bool on = true) override {
     Encoders::train(on);
     pair_.image.module.train(on && !options_.frozen);
@@ -233,10 +255,11 @@ class TorchScriptEncoders final : public Encoders {
   }
 
  private:
-  Wanted given() const {
+  Wanted given(c10::Device device) const {
     const torch::NoGradGuard no_grad;
-    const Tensor ids = at::full({1, options_.context}, options_.pad, at::kLong);
-    const Tensor image = at::zeros({1, 3, options_.resolution, options_.resolution});
+    const at::TensorOptions here(device);
+    const Tensor ids = at::full({1, options_.context}, options_.pad, here.dtype(at::kLong));
+    const Tensor image = at::zeros({1, 3, options_.resolution, options_.resolution}, here);
     return {.tokens = pair_.text.text(ids, at::ones_like(ids, at::kBool)).second.defined(),
             .patches = pair_.image({image}).second.defined()};
   }
