@@ -10,8 +10,10 @@ X-Pool's head as published, eager, in float32 and under autocast (fp16 with a Gr
 torch.optim.AdamW; the encoders alone without gradients, each side at its best of these precisions.
 Both sides start from the same weights and see the same batches, each run in a process of its own;
 they take turns, so that what else the machine does meets both. --losses N compares the losses of N
-steps instead of times, and exits with 1 where they are further apart than LIMITS says. Needs torch;
-transformers is in third_party/requirements-dev.txt.
+steps instead of times, and exits with 1 where they are further apart than LIMITS says. PyTorch in
+half precision is left out of the times on a CPU for which it has only a plain loop, in which a step
+takes hours; --loops times it all the same. Needs torch; transformers is in
+third_party/requirements-dev.txt.
 """
 import argparse
 import json
@@ -44,6 +46,12 @@ STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1) * 255
 ADAMW = {"betas": (0.9, 0.98), "eps": 1e-6}
 LR, ENCODER_LR, DECAY = 1e-4, 1e-6, 0.2  # vtr's defaults
 LIMITS = {"fp32": 1e-4, "bf16": 0.02, "fp16": 0.02}  # of the losses, relative to PyTorch's in fp32
+
+
+def has_matmul(precision, device):
+    if device != "cpu" or precision == "fp32":
+        return True
+    return getattr(torch.ops.mkldnn, f"_is_mkldnn_{precision}_supported")()
 
 
 class XPool(torch.nn.Module):
@@ -236,31 +244,34 @@ def compare_losses(folder, arguments):
 
 
 def compare_times(folder, arguments):
-    steps = {f"{who} {p}": [] for p in arguments.precisions for who in ("vtr", "pytorch")}
-    peaks = dict.fromkeys(steps, 0)
-    parts = {name: [] for name in steps}
+    steps, parts, peaks = {}, {}, {}
+
+    def add(name, step, phases, peak):
+        steps.setdefault(name, []).extend(step)
+        parts.setdefault(name, []).extend(phases)
+        peaks[name] = max(peaks.get(name, 0), peak)
+
     for _ in range(arguments.rounds):
         for precision in arguments.precisions:
             ours = vtr(arguments, folder, "step", precision)
-            theirs = pytorch(arguments, folder, precision)
-            name = f"vtr {precision}"
-            steps[name].append(ours["step_seconds"])
-            parts[name].append([ours[x] for x in ("forward", "backward", "optimiser")])
-            peaks[name] = max(peaks[name], ours["peak_bytes"])
-            name = f"pytorch {precision}"
-            steps[name] += theirs["step"][1:]
-            parts[name] += zip(*(theirs[x][1:] for x in ("forward", "backward", "optimiser")))
-            peaks[name] = max(peaks[name], theirs["peak"])
+            add(f"vtr {precision}", [ours["step_seconds"]],
+                [[ours[x] for x in ("forward", "backward", "optimiser")]], ours["peak_bytes"])
+            if arguments.loops or has_matmul(precision, arguments.device):
+                theirs = pytorch(arguments, folder, precision)
+                add(f"pytorch {precision}", theirs["step"][1:],
+                    zip(*(theirs[x][1:] for x in ("forward", "backward", "optimiser"))),
+                    theirs["peak"])
             print({k: [round(x, 2) for x in v] for k, v in steps.items()}, file=sys.stderr)
     middle = {name: statistics.median(values) for name, values in steps.items()}
     result = {name: {"step_seconds": middle[name], "peak_bytes": peaks[name],
                      **{part: statistics.median(x[i] for x in parts[name])
                         for i, part in enumerate(("forward", "backward", "optimiser"))}}
               for name in steps}
-    for name, over in (("vtr bf16", "pytorch fp32"), ("vtr bf16", "pytorch bf16"),
-                       ("vtr fp16", "pytorch fp16"), ("vtr fp32", "pytorch fp32")):
-        if name in middle and over in middle:
-            result[f"{name} over {over}"] = ratio(middle[over], middle[name])
+    for precision in arguments.precisions:
+        for over in sorted({"fp32", precision}):
+            name, over = f"vtr {precision}", f"pytorch {over}"
+            if over in middle:
+                result[f"{name} over {over}"] = ratio(middle[over], middle[name])
     return result
 
 
@@ -270,19 +281,22 @@ def compare_encoding(folder, arguments):
     for _ in range(arguments.rounds):
         for precision in arguments.precisions:
             ours = vtr(arguments, folder, "encode", precision)
-            theirs = pytorch(arguments, folder, precision, "--encode")
             for what in ("frames", "captions"):
                 rates.setdefault(f"vtr {precision} {what}", []).append(ours[f"{what}_per_second"])
-                rates.setdefault(f"pytorch {precision} {what}", []).extend(theirs[what][1:])
+            if arguments.loops or has_matmul(precision, arguments.device):
+                theirs = pytorch(arguments, folder, precision, "--encode")
+                for what in ("frames", "captions"):
+                    rates.setdefault(f"pytorch {precision} {what}", []).extend(theirs[what][1:])
             print({k: [round(x, 1) for x in v] for k, v in rates.items()}, file=sys.stderr)
     middle = {name: statistics.median(values) for name, values in rates.items()}
 
     def best(who, what):
-        return max(middle[f"{who} {precision} {what}"] for precision in arguments.precisions)
+        return max(value for name, value in middle.items()
+                   if name.startswith(who) and name.endswith(what))
 
     return {**{f"{name}_per_second": value for name, value in middle.items()},
             **{f"{what} over pytorch": ratio(best("vtr", what), best("pytorch", what))
-               for what in ("frames", "captions")}}
+               for what in ("frames", "captions") if any("pytorch" in name for name in middle)}}
 
 
 def main():
@@ -297,6 +311,7 @@ def main():
     parser.add_argument("--steps", type=int, default=3, help="timed, after one to warm up")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--precisions", nargs="+", default=["bf16", "fp32"])
+    parser.add_argument("--loops", action="store_true")
     parser.add_argument("--losses", type=int, default=0, metavar="STEPS")
     parser.add_argument("--only", choices=["step", "encode"])
     parser.add_argument("--json", type=Path)

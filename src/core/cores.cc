@@ -5,7 +5,6 @@
 #include <cmath>
 #include <fstream>
 #include <sched.h>
-#include <sstream>
 #include <thread>
 
 namespace vtr {
@@ -19,15 +18,9 @@ int64_t allowed() {
   return ::sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : INT64_MAX;
 }
 
-std::string text_of(const std::filesystem::path& file) {
-  std::ostringstream text;
-  text << std::ifstream(file).rdbuf();
-  return text.str();
-}
-
 // "200000 100000": microseconds of CPU time in every so many; "max 100000" without a limit.
 int64_t quota_in(const std::filesystem::path& group) {
-  std::istringstream text(text_of(group / "cpu.max"));
+  std::ifstream text(group / "cpu.max");
   double time = 0, period = 0;
   if (!(text >> time >> period) || time <= 0 || period <= 0) return INT64_MAX;
   return static_cast<int64_t>(std::ceil(time / period));
@@ -35,11 +28,10 @@ int64_t quota_in(const std::filesystem::path& group) {
 
 }  // namespace
 
-int64_t quota_of(const std::filesystem::path& root, const std::string& membership) {
+int64_t quota_of(const std::filesystem::path& root, std::istream& membership) {
   std::filesystem::path group = root;
   int64_t least = quota_in(group);
-  std::istringstream lines(membership);
-  for (std::string line; std::getline(lines, line);) {
+  for (std::string line; std::getline(membership, line);) {
     if (!line.starts_with("0::/")) continue;  // not of version 2
     for (const auto& part : std::filesystem::path(line.substr(4))) {
       group /= part;
@@ -50,7 +42,10 @@ int64_t quota_of(const std::filesystem::path& root, const std::string& membershi
 }
 
 int64_t cores() {
-  static const int64_t quota = quota_of("/sys/fs/cgroup", text_of("/proc/self/cgroup"));
+  static const int64_t quota = [] {
+    std::ifstream membership("/proc/self/cgroup");
+    return quota_of("/sys/fs/cgroup", membership);
+  }();
   const auto machine = std::min(quota, static_cast<int64_t>(std::thread::hardware_concurrency()));
   return std::max<int64_t>(1, std::min(allowed() / of_mask, machine / of_machine));
 }

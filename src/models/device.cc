@@ -11,19 +11,21 @@
 namespace vtr::models {
 namespace {
 
-// Why CUDA cannot be used, or "".
+// Why CUDA cannot be used, or "". The first call loads it.
 std::string cuda_fault() {
   static const std::string fault = []() -> std::string {
     // Loaded for good: it registers LibTorch's CUDA kernels, as linking would.
     if (!dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL)) return dlerror();
     if (!at::hasCUDA()) return "no NVIDIA driver or GPU answers";
-    at::globalContext().setAllowTF32CuDNN(false);  // its default: float32 is float32 here
+    at::globalContext().setAllowTF32CuDNN(false);  // LibTorch's default would round float32
     return "";
   }();
   return fault;
 }
 
 }  // namespace
+
+void load_cuda() { cuda_fault(); }
 
 c10::Device open_device(const std::string& name) {
   if (name == "auto" && !cuda_fault().empty() && std::filesystem::exists("/proc/driver/nvidia")) {

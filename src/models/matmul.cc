@@ -42,7 +42,7 @@ bool widens(const Tensor& a, const Tensor& b, const Tensor& c, int64_t dims) {
   const at::ScalarType type = a.scalar_type();
   const bool same = b.scalar_type() == type && (!c.defined() || c.scalar_type() == type);
   return !has_matmul(type) && same && a.dim() == dims && b.dim() == dims &&
-         a.size(-1) == b.size(-2) && a.size(0) == (dims == 3 ? b.size(0) : a.size(0));
+         a.size(-1) == b.size(-2) && (dims == 2 || a.size(0) == b.size(0));
 }
 
 // The part of x that is `count` long from `begin` on along `dim`, in float32.
@@ -50,8 +50,7 @@ Tensor wide(const Tensor& x, int64_t dim, int64_t begin, int64_t count) {
   return x.defined() ? x.narrow(dim, begin, count).to(at::kFloat) : x;
 }
 
-// Calls part(begin, count) for all of `size`, by as many as have 4 MB of `each` float32 values:
-// what goes through float32 is not to outweigh the halves.
+// Calls part(begin, count) for all of `size`, by as many as have 4 MB of `each` float32 values.
 void by_blocks(int64_t size, int64_t each, const auto& part) {
   const int64_t most = std::max<int64_t>(1, (1 << 20) / std::max<int64_t>(1, each));
   for (int64_t i = 0; i < size; i += most) part(i, std::min(most, size - i));
@@ -125,7 +124,7 @@ struct Silent final : c10::WarningHandler {
   void process(const c10::Warning&) override {}
 };
 
-// Before main: nothing multiplies yet.
+// As the program starts: a call could come too late, or beside a product.
 TORCH_LIBRARY_IMPL(aten, CPU, library) {
   if (has_matmul(at::kBFloat16) && has_matmul(at::kHalf)) return;
   Silent silent;

@@ -14,7 +14,7 @@ Tensor moved(const Tensor& x, c10::Device device) { return x.defined() ? sent(x,
 Tensor sent(const Tensor& x, c10::Device device) {
   if (!x.is_cpu() || !device.is_cuda()) return x.to(device);
   // A copy from pageable memory would wait for what the GPU has been given to do.
-  return (x.is_pinned() ? x : x.pin_memory()).to(device, /*non_blocking=*/true);
+  return x.contiguous().pin_memory().to(device, /*non_blocking=*/true);
 }
 
 TextFeatures to(const TextFeatures& f, c10::Device device) {

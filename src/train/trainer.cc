@@ -205,7 +205,7 @@ void Trainer::Impl::announce() const {
     log::warn("[train] a batch is all {} pairs there are, train.batch is {}", pairs, options.batch);
   if (parts.encoding.model.device().is_cpu() &&
       !models::has_matmul(models::scalar_type_of(options.precision)))
-    log::warn("[train] {}: this CPU has no units for it; it saves memory, but no time",
+    log::warn("[train] {}: this CPU has no units for it: it saves memory, not time",
               options.precision);
   log::info("[train] memory, {}",
             describe(expected_memory(parts.encoding.model, kept_tensors(), real, parts.group.size(),

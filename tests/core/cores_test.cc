@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <sched.h>
+#include <sstream>
 #include <thread>
 
 namespace vtr {
@@ -33,23 +34,27 @@ TEST(Cores, AreThoseOfTheMaskAndAShareOfTheMachine) {
 
 TEST(Cores, TheLeastQuotaOnTheWayToTheGroupHolds) {
   const test::TempDir root;
+  const auto quota = [&](const std::string& membership) {
+    std::istringstream text(membership);
+    return quota_of(root.path(), text);
+  };
   const std::string membership = "4:memory:/elsewhere\n0::/a/b\n";
-  EXPECT_EQ(quota_of(root.path(), membership), INT64_MAX);
+  EXPECT_EQ(quota(membership), INT64_MAX);
   const auto set = [&](const std::string& group, const std::string& text) {
     root.write(group + "cpu.max", text);
   };
   set("", "max 100000\n");
-  EXPECT_EQ(quota_of(root.path(), membership), INT64_MAX);
+  EXPECT_EQ(quota(membership), INT64_MAX);
   set("a/b/", "600000 100000\n");
-  EXPECT_EQ(quota_of(root.path(), membership), 6);
+  EXPECT_EQ(quota(membership), 6);
   set("a/", "250000 100000\n");
-  EXPECT_EQ(quota_of(root.path(), membership), 3) << "a group above, of 2.5";
-  EXPECT_EQ(quota_of(root.path(), "0::/not/seen/from/here\n"), INT64_MAX);
-  EXPECT_EQ(quota_of(root.path(), ""), INT64_MAX);
+  EXPECT_EQ(quota(membership), 3) << "a group above, of 2.5";
+  EXPECT_EQ(quota("0::/not/seen/from/here\n"), INT64_MAX);
+  EXPECT_EQ(quota(""), INT64_MAX);
   set("", "50000 100000\n");
-  EXPECT_EQ(quota_of(root.path(), "0::/not/seen/from/here\n"), 1) << "a container's own";
+  EXPECT_EQ(quota("0::/not/seen/from/here\n"), 1) << "a container's own";
   set("", "nonsense");
-  EXPECT_EQ(quota_of(root.path(), "0::/\n"), INT64_MAX);
+  EXPECT_EQ(quota("0::/\n"), INT64_MAX);
 }
 
 }  // namespace

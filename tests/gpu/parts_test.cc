@@ -116,6 +116,13 @@ TEST_F(Gpu, MicroBatchesHoldMemoryDown) {
   RecordProperty("peak_bytes", std::to_string(peaks[1]));
 }
 
+TEST_F(Gpu, TensorsAreSentWhateverTheirLayout) {
+  const Tensor rows = at::arange(4, at::kFloat).expand({3, 4});
+  for (const Tensor& x : {rows, rows.t(), at::zeros({0, 4})}) {
+    EXPECT_TRUE(torch::equal(models::sent(x, gpu()).to(torch::kCPU), x));
+  }
+}
+
 TEST_F(Gpu, ATorchScriptModuleThatHoldsTheCpuIsNamed) {
   const test::TempDir dir;
   torch::jit::Module module("Both");

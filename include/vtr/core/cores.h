@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <string>
+#include <iosfwd>
 
 namespace vtr {
 
@@ -18,6 +18,6 @@ void share_cores(int64_t processes, bool own_masks);
 // The CPU time (cgroup v2, cpu.max) allowed to the groups on the way from `root` to the one that
 // `membership`, the text of /proc/self/cgroup, names, in cores, rounded up; INT64_MAX without a
 // limit. Groups that are not to be seen from here, as from inside a container, are passed over.
-int64_t quota_of(const std::filesystem::path& root, const std::string& membership);
+int64_t quota_of(const std::filesystem::path& root, std::istream& membership);
 
 }  // namespace vtr

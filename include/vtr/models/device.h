@@ -11,4 +11,8 @@ namespace vtr::models {
 // Error with the reason when CUDA is asked for and cannot be had.
 c10::Device open_device(const std::string& name);
 
+// Loads LibTorch's CUDA libraries for good, where there are any; open_device does too, if it may be
+// CUDA that is meant.
+void load_cuda();
+
 }  // namespace vtr::models

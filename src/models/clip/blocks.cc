@@ -182,8 +182,9 @@ void ClipTransformer::recompute_blocks() {
 
 int64_t ClipTransformer::kept_bytes(int64_t tokens, bool half) const {
   constexpr int64_t kNorms = 2, kRest = 15;  // times the width
-  const int64_t block = 4 * kNorms + (half ? 2 : 4) * kRest;
-  constexpr int64_t kWayBack = 24;  // bytes, as measured in float32 and in half precision
+  constexpr int64_t kWayBack = 24;           // bytes, as measured in float32 and half precision
+  int64_t block = 4 * kNorms + (half ? 2 : 4) * kRest;
+  if (half && blocks_.front()->ln_1->weight.is_cpu() && !has_matmul(at::kBFloat16)) block += 2 * 5;
   const auto count = static_cast<int64_t>(blocks_.size());
   const int64_t all = blocks_.front()->recompute ? block + kWayBack + 4 * count : block * count;
   return tokens * options_.width * all;

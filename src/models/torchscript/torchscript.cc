@@ -84,8 +84,7 @@ struct Pair {
 };
 
 Pair open_pair(const TorchScriptOptions& options) {
-  // A module that runs before LibTorch's CUDA libraries are loaded keeps them from ever being used.
-  open_device("auto");
+  load_cuda();  // a module that runs before keeps the process from ever using it
   torch::jit::Module image = load_archive(options.image);
   to_float(image);
   if (options.image == options.text) {
@@ -110,12 +109,6 @@ int64_t stated(const torch::jit::Module& module, std::initializer_list<const cha
     if (value.isTensor() && value.toTensor().numel() == 1) return value.toTensor().item<int64_t>();
   }
   return 0;
-}
-
-// Where the interpreter puts the reason.
-std::string last_line(std::string text) {
-  text.erase(text.find_last_not_of("\n ") + 1);
-  return text.substr(text.rfind('\n') + 1);
 }
 
 // Width of the features for one input, or 0 when the module fails on it.
@@ -238,14 +231,17 @@ class TorchScriptEncoders final : public Encoders {
   // A traced module may hold the device it was traced on, in constants that nothing moves.
   void to(c10::Device device, bool non_blocking = false) override {
     Encoders::to(device, non_blocking);
+    if (device.is_cpu()) return;
+    const bool training = is_training();
+    train(false);
     try {
       given(device);
-    } catch (const std::exception& error) {
-      throw Error(
-          fmt::format("{}: does not run on {}, as what was traced on another device may "
-                      "not; script it, or trace it there: {}",
-                      pair_.image.path, device.str(), last_line(error.what())));
+    } catch (const c10::Error& error) {
+      refuse(device, error.what_without_backtrace());
+    } catch (const std::exception& error) {  // the interpreter's
+      refuse(device, error.what());
     }
+    train(training);
   }
 
   void train(bool on = true) override {
@@ -255,6 +251,13 @@ class TorchScriptEncoders final : public Encoders {
   }
 
  private:
+  [[noreturn]] void refuse(c10::Device device, const std::string& why) const {
+    throw Error(
+        fmt::format("{}{}: does not run on {}; what was traced on another device may hold "
+                    "it: script it, or trace it there: {}",
+                    options_.image, pair_.shared ? "" : " or " + options_.text, device.str(), why));
+  }
+
   Wanted given(c10::Device device) const {
     const torch::NoGradGuard no_grad;
     const at::TensorOptions here(device);
