@@ -2,7 +2,7 @@
 """A training step, and the encoders alone: vtr beside PyTorch, in one run.
 
     scripts/bench_step.py --json bench.json        # build/release/vtr, ViT-B/32, 16 x 12 frames
-    scripts/bench_step.py --losses 50 --batch 4 --frames 2 --precisions fp32 bf16
+    scripts/bench_step.py --losses 50 --frames 2 --precisions fp32 bf16
     scripts/bench_step.py --device cuda --precisions fp32 bf16 fp16 --steps 20
 
 PyTorch's side is transformers' CLIPModel, or plain_clip.py's where that is not installed, with
