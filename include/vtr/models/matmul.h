@@ -22,9 +22,9 @@ at::ScalarType scalar_type_of(const std::string& precision);
 // Whether LibTorch has fast products of this type for this CPU: of bfloat16 with AVX-512 or
 // AVX-NE-CONVERT, of float16 with AVX512-FP16 or AVX-NE-CONVERT, of all others always. Where it has
 // none, it would multiply in a plain loop, a hundred times slower than float32; in any program that
-// these functions are linked into, mm, addmm, bmm and baddbmm (not their forms in place) are float32
-// products of the factors there, one factor whole and the rest by blocks, rounded once: what the
-// units of other CPUs and of GPUs give, up to the order of the sums.
+// these functions are linked into, mm, addmm, bmm and baddbmm (not their forms in place) are
+// float32 products of the factors there, one factor whole and the rest by blocks, rounded once:
+// what the units of other CPUs and of GPUs give, up to the order of the sums.
 bool has_matmul(at::ScalarType type);
 
 }  // namespace vtr::models
