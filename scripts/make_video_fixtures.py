@@ -38,18 +38,22 @@ def picture(i, width, height, channels=3):
 
 
 def write(name, codec, count, width=WIDTH, height=HEIGHT, pixels="yuv420p", options=None,
-          times=None, rate=10, container=None):
-    """`times`: milliseconds of each frame, for a variable rate."""
+          times=None, rate=10, container=None, full=False):
+    """`times`: milliseconds of each frame, for a variable rate. `full`: BT.709 of full range."""
+    colours = {"dst_colorspace": "ITU709", "dst_color_range": "JPEG"} if full else {}
     with av.open(str(OUT / name), "w", options=container or {}) as out:
         stream = out.add_stream(codec, rate=rate, options={"threads": "1", **(options or {})})
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        if full:
+            stream.codec_context.colorspace = av.video.reformatter.Colorspace.ITU709
+            stream.codec_context.color_range = av.video.reformatter.ColorRange.JPEG
         if times:
             stream.codec_context.time_base = fractions.Fraction(1, 1000)
         for i in range(count):
             rgba = pixels in ("rgba", "yuva420p")
             frame = av.VideoFrame.from_ndarray(picture(i, width, height, 4 if rgba else 3),
                                                format="rgba" if rgba else "rgb24")
-            frame = frame.reformat(format=pixels)
+            frame = frame.reformat(format=pixels, **colours)
             frame.pts = times[i] if times else i
             frame.time_base = fractions.Fraction(1, 1000 if times else rate)
             out.mux(stream.encode(frame))
@@ -123,6 +127,7 @@ def make_files():
     write("stream.ts", "libx264", 50, options={**x264, "bf": "2", "g": "12"})
     write("alpha.mov", "png", 8, pixels="rgba")
     write("alpha.webm", "libvpx-vp9", 20, pixels="yuva420p", options={"crf": "10", "b": "0"})
+    write("full.webm", "libvpx-vp9", 20, options={"crf": "10", "b": "0"}, full=True)
     write("odd.mp4", "libx264", 20, 65, 49, pixels="yuv444p", options=x264)
     write("odd.webm", "libvpx-vp9", 20, 63, 47, options={"crf": "10", "b": "0"})
     write("ten_bit.mp4", "libx264", 30, pixels="yuv420p10le", options=x264)

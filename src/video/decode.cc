@@ -15,8 +15,8 @@ namespace {
 // The sampled frames on their way into place. Each is known by a number: its time or its index.
 class Collector {
  public:
-  Collector(const fs::path& path, const Request& request, int64_t rotation)
-      : path_(path), request_(request), transform_(request, rotation) {}
+  Collector(const fs::path& path, const Request& request, Orientation orientation)
+      : path_(path), request_(request), transform_(request, orientation) {}
 
   // The numbers of the frames that are wanted from now on, ascending.
   void want(std::vector<int64_t> numbers) {
@@ -191,6 +191,7 @@ Timeline decode_all(const fs::path& path, const Deadline& deadline, bool stamped
   const Owned<AVFrame> picture(av_frame_alloc());
   Timeline times{.seconds = {}, .fps = input.fps()};
   int64_t first = AV_NOPTS_VALUE;
+  double later = 0;  // than stated: what follows where the times start again
   const auto take = [&](const AVFrame& p) {
     const auto index = std::ssize(times.seconds);
     collector.take(index, p);
@@ -198,8 +199,16 @@ Timeline decode_all(const fs::path& path, const Deadline& deadline, bool stamped
     if (first == AV_NOPTS_VALUE) first = now;
     const double last = index > 0 ? times.seconds.back() : 0;
     const bool known = stamped && now != AV_NOPTS_VALUE;
-    times.seconds.push_back(
-        std::max(last, known ? input.seconds(first, now) : input.even_seconds(index)));
+    double shown = known ? input.seconds(first, now) : input.even_seconds(index);
+    if (known) {
+      if (shown >= last) {
+        later = 0;  // no new start, or a single wrong time is past
+      } else if (shown + later < last) {
+        later = last + input.even_seconds(1) - shown;
+      }
+      shown += later;
+    }
+    times.seconds.push_back(std::max(last, shown));
   };
   while (input.read(*packet)) decode(*decoder, packet.get(), *picture, take);
   decode(*decoder, nullptr, *picture, take);
@@ -233,7 +242,7 @@ Frames read_frames(const fs::path& path, const Request& request, Road road) {
   Timeline times = timeline(packets, input);
   std::vector<int64_t> indices = sample_indices(times, request);
   require_frames(path, !indices.empty(), times, request);
-  Collector collector(path, request, input.rotation());
+  Collector collector(path, request, input.orientation());
   if (road != Road::full && decode_needed(input, packets, indices, collector)) {
     return collector.finish(times, indices);
   }

@@ -1,5 +1,6 @@
 #include "input.h"
 
+#include <algorithm>
 #include <cmath>
 
 extern "C" {
@@ -169,10 +170,18 @@ double Input::even_seconds(int64_t index) const {
   return static_cast<double>(index) / (rate > 0 ? rate : 25);
 }
 
-int64_t Input::rotation() const {
-  const int32_t* matrix = display_matrix(*stream_);
-  const double turn = matrix ? -av_display_rotation_get(matrix) : 0;  // NaN where it has none
-  return std::isfinite(turn) ? (std::llround(turn / 90) % 4 + 4) % 4 * 90 : 0;
+Orientation Input::orientation() const {
+  const int32_t* stated = display_matrix(*stream_);
+  if (!stated) return {};
+  int32_t matrix[9];
+  std::copy_n(stated, 9, matrix);
+  // By the sign of the determinant.
+  const bool mirrored = 1.0 * matrix[0] * matrix[4] < 1.0 * matrix[1] * matrix[3];
+  // What is left is a rotation.
+  if (mirrored) av_display_matrix_flip(matrix, 1, 0);
+  const double turn = -av_display_rotation_get(matrix);  // NaN where it has none
+  return {.rotation = std::isfinite(turn) ? (std::llround(turn / 90) % 4 + 4) % 4 * 90 : 0,
+          .mirrored = mirrored};
 }
 
 }  // namespace vtr::video

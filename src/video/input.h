@@ -41,6 +41,12 @@ class Deadline {
   const std::chrono::steady_clock::time_point end_;
 };
 
+// What players do to a picture before they show it.
+struct Orientation {
+  int64_t rotation = 0;   // degrees clockwise: 0, 90, 180 or 270
+  bool mirrored = false;  // left and right, after that
+};
+
 // The packets of a file's video stream: the first that is no cover art. Reads that file only,
 // whatever is written in it.
 class Input {
@@ -62,7 +68,7 @@ class Input {
   double fps() const;  // as stated; 0 where it is not
   // When a frame is shown in a file that does not say: evenly spaced.
   double even_seconds(int64_t index) const;
-  int64_t rotation() const;  // degrees clockwise: 0, 90, 180 or 270
+  Orientation orientation() const;
 
  private:
   struct Close {

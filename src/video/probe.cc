@@ -65,7 +65,7 @@ Info probe(const fs::path& path, double time_limit) {
                      path.string() + ": there is no frame in it (cut off? copy it again)");
   }
   const auto& stated = *input.stream().codecpar;
-  const int64_t rotation = input.rotation();
+  const int64_t rotation = input.orientation().rotation;
   const bool upright = rotation % 180 == 0;
   return {.frames = std::ssize(packets.order),
           .fps = times.fps,

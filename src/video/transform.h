@@ -10,10 +10,13 @@
 
 namespace vtr::video {
 
-// Colours to RGB, the rotation that players apply, and what the request asks of the pixels.
+// Colours to RGB, the rotation and mirroring that players apply, and what the request asks of the
+// pixels. The colours are read as the file tags them: YUV by the matrix and the range that it
+// names, by BT.601 and limited range where it names none (the yuvj formats are full by themselves).
 class Transform {
  public:
-  Transform(const Request& request, int64_t rotation) : request_(request), rotation_(rotation) {}
+  Transform(const Request& request, Orientation orientation)
+      : request_(request), orientation_(orientation) {}
   // Takes a picture in; false where it cannot be converted.
   bool load(const AVFrame& picture);
   // Of the picture that was taken in: its pixels, [3, height(), width()].
@@ -22,11 +25,20 @@ class Transform {
   void store(uint8_t* out);
 
  private:
+  // What the scaler depends on.
+  struct Source {
+    int width = 0, height = 0, format = AV_PIX_FMT_NONE;
+    AVColorSpace matrix = AVCOL_SPC_UNSPECIFIED;
+    AVColorRange range = AVCOL_RANGE_UNSPECIFIED;
+    bool operator==(const Source&) const = default;
+  };
+  bool prepare(const Source& source);
   bool convert(const AVFrame& picture);
-  void rotate();
+  void turn();
 
   const Request request_;
-  const int64_t rotation_;
+  const Orientation orientation_;
+  Source source_;  // of scaler_
   Owned<SwsContext> scaler_;
   std::vector<uint8_t> rgb_, turned_;
   int64_t height_ = 0, width_ = 0, stride_ = 0;  // of rgb_

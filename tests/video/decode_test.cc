@@ -207,6 +207,41 @@ TEST(Decode, ASegmentGivesTheFramesShownInIt) {
   EXPECT_NEAR(frames.seconds[1], 0.3, 1e-6) << "since the segment's start";
 }
 
+// As `cat a.ts a.ts a.ts`: the times start again. The packet before a join counts as damaged.
+TEST(Decode, WhatIsJoinedIsShownOneAfterTheOther) {
+  test::TempDir dir;
+  const std::string one = bytes_of(test::write_tiny_video(dir / "a.ts", {.frames = 20}));
+  const auto path = dir.write("joined.ts", one + one + one);  // ten a second
+  EXPECT_EQ(probe(path).frames, 58);
+  EXPECT_NEAR(probe(path).seconds, 5.8, 1e-6);
+  for (const int64_t index : {5, 25, 45}) {
+    const double start = static_cast<double>(index) / 10 - 0.01;
+    const Request request{.frames = 20, .resolution = 16, .start = start, .end = start + 0.3};
+    const Frames frames = read_frames(path, request);
+    EXPECT_EQ(frames.indices[0], index);
+    const int64_t level = index % 19;
+    EXPECT_EQ(levels(frames, request), (std::vector<int64_t>{level, level + 1, level + 2}));
+    EXPECT_NEAR(frames.seconds[2], 0.21, 1e-6) << index;
+  }
+}
+
+// Frame 10 gets the time of frame 5: of the transport stream, in the header of its packet.
+TEST(Decode, ASingleWrongTimeMovesNoLaterFrame) {
+  test::TempDir dir;
+  std::string ts = bytes_of(test::write_tiny_video(dir / "a.ts", {.frames = 20}));
+  const std::string header("\0\0\1\xe0", 4);
+  std::vector<size_t> times;
+  for (size_t at = ts.find(header); at != std::string::npos; at = ts.find(header, at + 1)) {
+    times.push_back(at + 9);
+  }
+  ASSERT_EQ(times.size(), 20u);
+  ts.replace(times[10], 5, ts.substr(times[5], 5));
+  const Frames frames = read_frames(dir.write("wrong.ts", ts), {.frames = 20, .resolution = 16});
+  for (size_t i = 0; i < 20; ++i) {
+    EXPECT_NEAR(frames.seconds[i], 0.1 * static_cast<double>(i), 1e-6);
+  }
+}
+
 TEST(Decode, ATimeLimitIsAnErrorThatNamesTheFile) {
   test::TempDir dir;
   const auto path = test::write_tiny_video(dir / "a.mp4");
