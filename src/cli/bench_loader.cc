@@ -69,6 +69,9 @@ double plain_read(const fs::path& folder) {
 
 int bench_loader(const Flags& flags) {
   auto experiment = read_experiment(flags.config, flags.overrides);
+  VTR_CHECK(experiment.data.features.empty(),
+            "data.features: bench loader times frames, decoded or read from data.store, and reads "
+            "no features; leave it empty");
   resolve_inputs(experiment, /*read_weights=*/true);
   auto settings = loader_settings(experiment, *build_model(experiment, /*load_weights=*/false));
   const auto manifest =

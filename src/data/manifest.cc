@@ -1,5 +1,7 @@
 #include "vtr/data/manifest.h"
 
+#include "datasets/sources.h"
+
 #include "vtr/core/error.h"
 #include "vtr/core/hash.h"
 #include "vtr/core/log.h"
@@ -42,13 +44,14 @@ void check_files(const Manifest& manifest, const DataOptions& options) {
   if (!options.store.empty()) return;  // the store's own index says what it holds
   std::vector<std::string> missing;
   for (const auto& video : manifest.videos) {
-    if (!fs::is_regular_file(video.path)) missing.push_back(video.path.string());
+    std::error_code none;
+    if (fs::file_size(video.path, none) == 0 || none) missing.push_back(video.path.string());
   }
   if (missing.empty()) return;
   const size_t count = missing.size();
   missing.resize(std::min<size_t>(count, 3));
   const std::string message =
-      fmt::format("{}: {} of {} video files are missing ({}{})", manifest.name, count,
+      fmt::format("{}: {} of {} video files are missing or empty ({}{})", manifest.name, count,
                   manifest.videos.size(), fmt::join(missing, ", "), count > 3 ? ", ..." : "");
   const bool some_left = count < manifest.videos.size();
   VTR_CHECK(options.on_error == "skip" && some_left, "{}; check data.root and data.videos{}",
@@ -109,7 +112,7 @@ int64_t Manifest::captions() const {
 }
 
 std::unordered_set<std::string> read_skip_list(const fs::path& path) {
-  std::istringstream in(read_file(path));
+  std::istringstream in(without_mark(read_file(path)));
   std::unordered_set<std::string> ids;
   for (std::string line; std::getline(in, line);) {
     if (line.ends_with('\r')) line.pop_back();

@@ -1,16 +1,23 @@
 #include "worker_pool.h"
 
 #include "vtr/core/cores.h"
+#include "vtr/core/error.h"
 
 namespace vtr::data {
 
-WorkerPool::WorkerPool(int64_t workers) {
-  for (int64_t i = 0; i < (workers > 0 ? workers : cores()); ++i) {
-    threads_.emplace_back([this] { work(); });
+WorkerPool::WorkerPool(int64_t workers, const char* option) {
+  const int64_t wanted = workers > 0 ? workers : cores();
+  try {
+    for (int64_t i = 0; i < wanted; ++i) threads_.emplace_back([this] { work(); });
+  } catch (const std::exception& error) {
+    stop();
+    throw Error(fmt::format("{}: {} threads cannot be started ({})", option, wanted, error.what()));
   }
 }
 
-WorkerPool::~WorkerPool() {
+WorkerPool::~WorkerPool() { stop(); }
+
+void WorkerPool::stop() {
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;

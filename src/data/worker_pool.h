@@ -15,7 +15,8 @@ namespace vtr::data {
 
 class WorkerPool {
  public:
-  explicit WorkerPool(int64_t workers);  // 0: one per core
+  // 0: one per core. Throws Error naming `option` when so many cannot be started.
+  explicit WorkerPool(int64_t workers, const char* option = "data.workers");
   ~WorkerPool();
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
@@ -30,6 +31,7 @@ class WorkerPool {
 
  private:
   void work();
+  void stop();
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::function<void()>> tasks_;

@@ -67,13 +67,19 @@ TEST(Manifest, MissingVideosAreCountedAndNamed) {
   Folder folder(6);
   for (const char* name : {"1.mp4", "2.mp4", "4.mp4", "5.mp4"}) fs::remove(folder.dir / name);
   const auto read = [&] { return read_split(folder.options, Split::test, 0); };
-  test::expect_error(
-      read, "jsonl all.jsonl: 4 of 6 video files are missing (" + (folder.dir / "1.mp4").string());
+  test::expect_error(read, "jsonl all.jsonl: 4 of 6 video files are missing or empty (" +
+                               (folder.dir / "1.mp4").string());
   test::expect_error(read, "data.on_error=skip");
   folder.options.on_error = "skip";
   EXPECT_EQ(read().videos.size(), 6u) << "a split never shrinks silently";
   for (const char* name : {"0.mp4", "3.mp4"}) fs::remove(folder.dir / name);
   test::expect_error(read, "6 of 6 video files are missing");
+}
+
+TEST(Manifest, AByteOrderMarkIsNoPartOfAListedId) {
+  test::TempDir dir;
+  EXPECT_EQ(read_skip_list(dir.write("skip.txt", "\xEF\xBB\xBFv1\tmissing\r\nv2\n")),
+            (std::unordered_set<std::string>{"v1", "v2"}));
 }
 
 TEST(Manifest, AnUnknownDatasetNamesTheKnownOnes) {

@@ -2,6 +2,7 @@
 #include "support/error_of.h"
 #include "support/temp_dir.h"
 
+#include "vtr/core/hash.h"
 #include "vtr/data/manifest.h"
 
 #include <gtest/gtest.h>
@@ -185,6 +186,23 @@ TEST(Published, ListsThatAreKnownAreToldFromOthersByMd5) {
   EXPECT_EQ(test.sources[0].md5, "d267e8858d6490c452eaaf5f62f7b8a9");
   EXPECT_EQ(test.sources[0].published, "612aec578f1324a550ecc552b3bdbf6c");
   EXPECT_TRUE(test.sources[0].differs());
+}
+
+TEST(Published, AByteOrderMarkIsNoPartOfAnId) {
+  const std::string mark = "\xEF\xBB\xBF";
+  Folder lsmdc("lsmdc");
+  lsmdc.dir.write(kTest, mark + row("A_00.1", "it is"));
+  EXPECT_EQ(lsmdc.read("test").videos[0].id, "A_00.1");
+  Folder msvd("msvd");
+  msvd.dir.write("test_list.txt", mark + "b_1_2\n");
+  msvd.dir.write("captions_msvd.json", mark + R"({"b_1_2": ["z"]})");
+  EXPECT_EQ(msvd.read("test").videos[0].id, "b_1_2");
+  Folder msrvtt("msrvtt");
+  const std::string list = mark + "video_id,sentence\nvideo1,rain\n";
+  msrvtt.dir.write("MSRVTT_JSFUSION_test.csv", list);
+  const Manifest test = msrvtt.read("1k-A");
+  EXPECT_EQ(test.videos[0].id, "video1");
+  EXPECT_EQ(test.sources[0].md5, md5(list)) << "of the file as it is";
 }
 
 TEST(Published, OfFilesOfOneNameTheBetterFormIsTakenAndLinksAreFollowed) {

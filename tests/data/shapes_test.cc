@@ -222,6 +222,16 @@ TEST(Shapes, OnlyAnOlderBenchmarkIsOverwrittenAndOnlyOnDemand) {
   EXPECT_TRUE(fs::exists(dir / "b/precious.txt"));
 }
 
+TEST(Shapes, WhatAKillLeftIsMadeAnew) {
+  test::TempDir dir;
+  dir.write("a/shapes.unfinished", "");
+  dir.write("a/videos/all/video7.mp4", "cut off");
+  make_shapes(dir / "a", {.train = 1, .test = 0, .stills = true});
+  EXPECT_FALSE(fs::exists(dir / "a/videos/all/video7.mp4"));
+  EXPECT_FALSE(fs::exists(dir / "a/shapes.unfinished"));
+  EXPECT_TRUE(fs::exists(dir / "a/shapes.json"));
+}
+
 TEST(Shapes, WhatCannotBeMadeIsRefused) {
   const auto refused = [](const ShapesOptions& options, const std::string& part) {
     test::expect_error([&] { options.check("shapes"); }, part);
@@ -234,6 +244,8 @@ TEST(Shapes, WhatCannotBeMadeIsRefused) {
   refused({.colours = 2, .shapes = 2, .glimpses = 2}, "fewer objects");
   refused({.test = 2000, .orders = 2}, "raise colours or shapes");
   refused({.width = 97}, "even");
+  const auto unnamed = test::error_of([] { ShapesOptions{.test = 1}.check(""); });
+  EXPECT_TRUE(unnamed.starts_with("test: a single")) << unnamed;
 }
 
 }  // namespace

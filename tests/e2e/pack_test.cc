@@ -89,6 +89,10 @@ TEST_F(Pack, TrainingAndEvaluatingFromItEqualDecoding) {
                                   "--decode", "data.store=" + (dir / "store").string()});
   EXPECT_EQ(bench.code, 0) << bench.output;
   EXPECT_NE(bench.output.find("of_plain_read"), std::string::npos) << bench.output;
+  const auto features = run_program({"bench", "loader", "--config", config, "data.features=none"});
+  EXPECT_EQ(features.code, 1);
+  EXPECT_NE(features.output.find("data.features: bench loader times"), std::string::npos)
+      << features.output;
 }
 
 // Bytes changed, cut off, text, nothing: a kind a video in turn, and every fifth is left whole.

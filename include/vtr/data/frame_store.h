@@ -66,7 +66,7 @@ struct StoreSpec {
     f("resolution", resolution, "of its shorter side", between(1, 4096));
     f("shard_videos", shard_videos, "videos of a shard", at_least(1));
     f("videos", videos, "in all", at_least(1));
-    f("list", list, "hash of what the videos are known by");
+    f("list", list, "hash of the videos' ids, files and parts");
   }
 };
 
@@ -82,9 +82,11 @@ struct Packed {
 };
 
 // Packs the videos of all parts into `out`, or goes on where an earlier call was killed: the store
-// is then the same byte for byte. `progress` is told how many videos are done. Throws Error for a
-// folder that holds something else or that another process packs into, for parts that one store
-// cannot serve, a full disk, and an unreadable video with data.on_error: stop.
+// is then the same byte for byte. A whole shard is written again when a file of it has changed
+// since, or a video that could not be read can be now. `progress` is told how many videos are done.
+// Throws Error for a folder that cannot be made, holds something else or is packed into by another
+// process, for parts that one store cannot serve, a full disk, and an unreadable video with
+// data.on_error: stop.
 Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, const DataOptions& data,
             const fs::path& out, const std::function<void(int64_t done, int64_t total)>& progress);
 
@@ -103,6 +105,7 @@ class FrameStore {
   ~FrameStore();
   const StoreSpec& spec() const;
   // Of what a store holds and how: of two with one digest, the same videos give the same frames.
+  // Throws as the constructor does.
   static std::string digest(const fs::path& folder);
   // The place in the store of each video of a manifest. Throws Error naming what differs: the
   // sampling, the crop, the resolution, a video that is not in the store or has changed since.

@@ -9,9 +9,7 @@ namespace {
 
 class Parser {
  public:
-  Parser(const fs::path& path, std::string text) : path_(path), text_(std::move(text)) {
-    if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;  // the mark some editors put first
-  }
+  Parser(const fs::path& path, std::string text) : path_(path), text_(std::move(text)) {}
   bool done() const { return at_ >= text_.size(); }
 
   CsvRow row() {

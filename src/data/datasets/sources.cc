@@ -36,6 +36,11 @@ fs::path find_annotation(const fs::path& root, const std::vector<std::string>& p
   return {};
 }
 
+std::string without_mark(std::string text) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
+  return text;
+}
+
 std::string read_source(const fs::path& path, std::vector<Source>& sources) {
   VTR_CHECK(path.extension() != ".pkl" && path.extension() != ".pickle",
             "{}: a pickle is a program and is not run; turn it into JSON once: "
@@ -46,7 +51,7 @@ std::string read_source(const fs::path& path, std::vector<Source>& sources) {
   if (std::none_of(sources.begin(), sources.end(), same)) {
     sources.push_back({path, md5(bytes), published_md5(path.filename().string())});
   }
-  return bytes;
+  return without_mark(std::move(bytes));
 }
 
 }  // namespace vtr::data

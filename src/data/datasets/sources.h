@@ -12,7 +12,10 @@ namespace vtr::data {
 fs::path find_annotation(const fs::path& root, const std::vector<std::string>& places,
                          const std::string& name);
 
-// The bytes of an annotation file, which joins `sources` unless it is there already. Throws Error;
+// Less the byte-order mark that some editors put first.
+std::string without_mark(std::string text);
+
+// The text of an annotation file, which joins `sources` unless it is there already. Throws Error;
 // for a pickle, with the command that turns it into JSON.
 std::string read_source(const fs::path& path, std::vector<Source>& sources);
 

@@ -1,5 +1,6 @@
 #include "shapes/render.h"
 #include "shapes/story.h"
+#include "worker_pool.h"
 
 #include "vtr/core/cores.h"
 #include "vtr/core/error.h"
@@ -9,11 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <exception>
-#include <mutex>
-#include <thread>
 
 namespace vtr::data {
 namespace {
@@ -22,16 +19,22 @@ using Json = nlohmann::ordered_json;
 
 std::string video_id(size_t video) { return fmt::format("video{}", video); }
 
-// An empty folder for the benchmark. Only what make_shapes has made before is ever removed.
+constexpr const char* kBegun = "shapes.unfinished";  // while it is made, and after a kill
+
+// An empty folder for the benchmark. Only what make_shapes has made or begun is ever removed.
 void prepare(const fs::path& out, bool overwrite) {
   if (fs::exists(out) && !(fs::is_directory(out) && fs::is_empty(out))) {
-    VTR_CHECK(fs::exists(out / "shapes.json"),
+    const bool begun = fs::exists(out / kBegun);
+    VTR_CHECK(begun || fs::exists(out / "shapes.json"),
               "{}: holds something that make-shapes did not make; choose another folder",
               out.string());
-    VTR_CHECK(overwrite, "{}: holds a benchmark already; --overwrite replaces it", out.string());
-    fs::remove(out / "shapes.json");
-    fs::remove_all(out / "videos" / "all");
+    VTR_CHECK(begun || overwrite, "{}: holds a benchmark already; --overwrite replaces it",
+              out.string());
   }
+  fs::create_directories(out);
+  write_file(out / kBegun, "");
+  fs::remove(out / "shapes.json");
+  fs::remove_all(out / "videos" / "all");
   fs::create_directories(out / "videos" / "all");
 }
 
@@ -55,29 +58,21 @@ Captions captions_of(const Story& story, const ShapesOptions& options, uint64_t 
 // Renders every video, in parallel over videos. Returns their lengths in seconds.
 std::vector<double> render_all(const fs::path& out, const std::vector<Story>& stories,
                                const ShapesOptions& options) {
-  std::vector<double> seconds(stories.size());
-  std::atomic<size_t> next = 0;
-  std::exception_ptr failure;
-  std::mutex mutex;
-  const auto work = [&] {
-    try {
-      for (size_t i = next++; i < stories.size(); i = next++) {
-        seconds[i] =
-            render_video(out / "videos" / "all" / (video_id(i) + ".mp4"), stories[i], options,
-                         derive(static_cast<uint64_t>(options.seed), "pixels", i));
-        if ((i + 1) % 1000 == 0) log::info("[shapes] {} of {} videos", i + 1, stories.size());
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex);
-      failure = std::current_exception();
-      next = stories.size();
-    }
-  };
-  std::vector<std::thread> threads;
-  const auto wanted = static_cast<size_t>(options.workers > 0 ? options.workers : cores());
-  for (size_t i = 0; i < std::min(wanted, stories.size()); ++i) threads.emplace_back(work);
-  for (auto& thread : threads) thread.join();
-  if (failure) std::rethrow_exception(failure);
+  std::vector<std::future<double>> videos;
+  const int64_t wanted = options.workers > 0 ? options.workers : cores();
+  WorkerPool pool(std::min(wanted, std::ssize(stories)), "workers");
+  for (size_t i = 0; i < stories.size(); ++i) {
+    videos.push_back(pool.run([&, i] {
+      return render_video(out / "videos" / "all" / (video_id(i) + ".mp4"), stories[i], options,
+                          derive(static_cast<uint64_t>(options.seed), "pixels", i));
+    }));
+  }
+  std::vector<double> seconds;
+  for (auto& video : videos) {
+    seconds.push_back(video.get());
+    if (seconds.size() % 1000 == 0)
+      log::info("[shapes] {} of {} videos", seconds.size(), stories.size());
+  }
   return seconds;
 }
 
@@ -154,6 +149,7 @@ void make_shapes(const fs::path& out, const ShapesOptions& options) {
   const auto seconds = render_all(out, stories, options);
   write_annotations(out, stories, seconds, options);
   write_options(out, options);
+  fs::remove(out / kBegun);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
   log::info("[shapes] {} training and {} test videos in {} ({:.1f} s, {:.0f} videos/s)",
             options.train, options.test, out.string(), taken.count(),

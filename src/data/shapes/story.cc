@@ -91,7 +91,9 @@ const char* const kShapes[] = {"circle", "square", "triangle", "star",
 }  // namespace
 
 void ShapesOptions::check(const std::string& path) const {
-  const auto fail = [&](const std::string& why) { throw Error(path + ": " + why); };
+  const auto fail = [&](const std::string& why) {
+    throw Error(path.empty() ? why : path + ": " + why);
+  };
   if (train + test < 1) fail("train and test are both 0: nothing to make");
   if (width % 2 != 0 || height % 2 != 0) fail("width and height must be even");
   if (stills) return;

@@ -94,7 +94,13 @@ FrameStore::~FrameStore() = default;
 const StoreSpec& FrameStore::spec() const { return impl_->spec; }
 
 std::string FrameStore::digest(const fs::path& folder) {
-  return sha256(config::to_text(config::write(read_spec(folder))));
+  const Impl store(folder, /*verify=*/false);
+  StoreSpec spec = store.spec;
+  std::string lines;
+  for (const auto& place : store.places)
+    lines += identity_line(place.entry) + (place.entry.error.empty() ? "" : "unreadable\n");
+  spec.list = hash_of(lines);
+  return sha256(config::to_text(config::write(spec)));
 }
 
 std::vector<int64_t> FrameStore::match(const Manifest& manifest, const video::Request& request,

@@ -101,6 +101,12 @@ std::string to_line(const StoreEntry& entry) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+std::string identity_line(StoreEntry entry) {
+  entry.sizes.clear();
+  entry.error.clear();
+  return to_line(entry);
+}
+
 std::vector<StoreEntry> read_entries(const fs::path& path, const StoreSpec& spec,
                                      int64_t shard_bytes) {
   std::istringstream in(read_file(path));
@@ -205,5 +211,9 @@ std::vector<int64_t> chosen_frames(int64_t valid, const StoreSpec& spec,
 }
 
 uint64_t checksum_of(const void* data, size_t bytes) { return XXH3_64bits(data, bytes); }
+
+std::string hash_of(const std::string& lines) {
+  return fmt::format("{:016x}", checksum_of(lines.data(), lines.size()));
+}
 
 }  // namespace vtr::data

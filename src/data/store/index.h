@@ -21,6 +21,7 @@ struct StoreEntry {
 
 StoreEntry identity(const Record& record);
 std::string to_line(const StoreEntry& entry);
+std::string identity_line(StoreEntry entry);  // of what identity() knows alone
 
 // The entries of a shard, each within the `shard_bytes` of its file and of the shape that `spec`
 // says. Throws Error naming file and line.
@@ -46,5 +47,6 @@ std::vector<int64_t> chosen_frames(int64_t valid, const StoreSpec& spec,
                                    const video::Request& request);
 
 uint64_t checksum_of(const void* data, size_t bytes);
+std::string hash_of(const std::string& lines);  // for StoreSpec::list
 
 }  // namespace vtr::data

@@ -9,6 +9,8 @@
 
 #include <deque>
 #include <memory>
+#include <set>
+#include <span>
 #include <unordered_map>
 
 namespace vtr::data {
@@ -32,14 +34,23 @@ std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
   return videos;
 }
 
+// Of all that the videos are known by but the sizes: a file may be mended between two calls.
 std::string list_hash(const std::vector<Record>& videos) {
   std::string lines;
-  for (const auto& record : videos) lines += to_line(identity(record));
-  return fmt::format("{:016x}", checksum_of(lines.data(), lines.size()));
+  for (const auto& record : videos) {
+    auto entry = identity(record);
+    entry.file_bytes = 0;
+    lines += to_line(entry);
+  }
+  return hash_of(lines);
 }
 
-// Nothing is written into a folder of something else.
-void check_folder(const fs::path& folder) {
+// The folder is made, and nothing is written into one of something else.
+void open_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  VTR_CHECK(!error, "--out {}: a folder is needed, and none can be made there ({})",
+            folder.string(), error.message());
   if (fs::exists(spec_file(folder))) return;
   for (const auto& file : fs::directory_iterator(folder)) {
     VTR_CHECK(file.path() == spec_file(folder).string() + ".tmp",
@@ -61,7 +72,7 @@ void open_store(const fs::path& folder, const StoreSpec& spec) {
               "{}: {}: {} in the store, {} is asked for now{}; remove the folder or give another "
               "--out",
               path.string(), name, there[name].Scalar(), field.second.Scalar(),
-              name == "list" ? " (ids, files, their sizes or parts have changed)" : "");
+              name == "list" ? " (ids, files or parts have changed)" : "");
   }
 }
 
@@ -102,7 +113,7 @@ PackedVideo pack_video(const Record& record, const StoreSpec& spec, video::Reque
   return packed;
 }
 
-// The videos of the missing shards, packed ahead on threads and handed out in order.
+// Videos packed ahead on threads and handed out in order.
 class Ahead {
  public:
   Ahead(const std::vector<Record>& videos, const StoreSpec& spec, const video::Request& request,
@@ -150,22 +161,68 @@ void write_shard(const fs::path& folder, int64_t shard, int64_t videos, Ahead& a
     lines += to_line(packed.entry);
     progress();
   }
+  const auto index = shard_file(folder, shard, "jsonl");
+  fs::remove(index);  // an earlier one's, of other frames
   file.commit();
   sync_path(folder);
-  write_file(shard_file(folder, shard, "jsonl"), lines);
+  write_file(index, lines);
 }
 
-// Whether the shard is there and of the length its index says.
-bool is_whole(const fs::path& folder, int64_t shard, int64_t videos, const StoreSpec& spec) {
+// The entries of a shard that is there, of the length its index says and of the files as they are
+// now; else none. A file that is away has not changed.
+std::vector<StoreEntry> whole_shard(const fs::path& folder, int64_t shard,
+                                    std::span<const Record> videos, const StoreSpec& spec) {
   const auto index = shard_file(folder, shard, "jsonl"), frames = shard_file(folder, shard, "bin");
-  if (!fs::exists(index) || !fs::exists(frames)) return false;
+  if (!fs::exists(index) || !fs::exists(frames)) return {};
   try {
     const auto bytes = static_cast<int64_t>(fs::file_size(frames));
-    return std::ssize(read_entries(index, spec, bytes)) == videos;
+    auto entries = read_entries(index, spec, bytes);
+    if (entries.size() != videos.size()) return {};
+    for (size_t i = 0; i < videos.size(); ++i) {
+      const auto now = identity(videos[i]);
+      VTR_CHECK(now.file_bytes == 0 || to_line(now) == identity_line(entries[i]),
+                "{}: video '{}' has changed", index.string(), videos[i].id);
+    }
+    return entries;
   } catch (const Error& error) {
     log::warn("[data] {}; the shard is written again", error.what());
-    return false;
+    return {};
   }
+}
+
+// First and last, exclusive, of a shard's videos.
+std::pair<int64_t, int64_t> range_of(int64_t shard, const StoreSpec& spec) {
+  const int64_t begin = shard * spec.shard_videos;
+  return {begin, std::min(begin + spec.shard_videos, spec.videos)};
+}
+
+// Those that are not whole, and those with a video that could not be read and can be now: it may
+// have been the time limit, or the disk.
+std::set<int64_t> shards_to_write(const fs::path& folder, const std::vector<Record>& videos,
+                                  const StoreSpec& spec, Ahead& ahead) {
+  std::set<int64_t> shards;
+  std::vector<int64_t> failed;
+  for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
+    const auto [begin, end] = range_of(shard, spec);
+    const auto entries =
+        whole_shard(folder, shard, {videos.begin() + begin, videos.begin() + end}, spec);
+    if (entries.empty()) shards.insert(shard);
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (!entries[i].error.empty()) failed.push_back(begin + static_cast<int64_t>(i));
+    }
+  }
+  if (!failed.empty())
+    log::info("[data] {} videos that could not be read are tried again", failed.size());
+  for (const int64_t video : failed) ahead.add(video);
+  int64_t readable = 0;
+  for (const int64_t video : failed) {
+    if (!ahead.next().entry.error.empty()) continue;
+    shards.insert(video / spec.shard_videos);
+    ++readable;
+  }
+  if (readable > 0)
+    log::warn("[data] {} of them can be read now; their shards are written again", readable);
+  return shards;
 }
 
 Packed summary(const fs::path& folder, const StoreSpec& spec) {
@@ -193,35 +250,26 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
   StoreSpec spec = spec_for(options, requests);
   spec.videos = static_cast<int64_t>(videos.size());
   spec.list = list_hash(videos);
-  fs::create_directories(out);
-  check_folder(out);
+  open_folder(out);
   const FolderLock lock(out);
   open_store(out, spec);
   Ahead ahead(videos, spec, requests.front(), data);
-  std::vector<int64_t> missing;
-  const auto range = [&](int64_t shard) {
-    const int64_t begin = shard * spec.shard_videos;
-    return std::pair(begin, std::min(begin + spec.shard_videos, spec.videos));
-  };
-  int64_t done = 0;
-  for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
-    const auto [begin, end] = range(shard);
-    if (is_whole(out, shard, end - begin, spec)) {
-      done += end - begin;
-      continue;
+  try {
+    const auto shards = shards_to_write(out, videos, spec, ahead);
+    int64_t done = spec.videos;
+    for (const int64_t shard : shards) {
+      const auto [begin, end] = range_of(shard, spec);
+      done -= end - begin;
+      for (int64_t v = begin; v < end; ++v) ahead.add(v);
     }
-    missing.push_back(shard);
-    for (int64_t v = begin; v < end; ++v) ahead.add(v);
-  }
-  for (const int64_t shard : missing) {
-    const auto [begin, end] = range(shard);
-    try {
+    for (const int64_t shard : shards) {
+      const auto [begin, end] = range_of(shard, spec);
       write_shard(out, shard, end - begin, ahead, [&] { progress(++done, spec.videos); });
-    } catch (const std::exception& error) {  // an unreadable video, a full disk
-      throw Error(
-          fmt::format("{}; the shards that are whole are kept, the same command goes on from there",
-                      error.what()));
     }
+  } catch (const std::exception& error) {  // an unreadable video, a full disk
+    throw Error(
+        fmt::format("{}; the shards that are whole are kept, the same command goes on from there",
+                    error.what()));
   }
   return summary(out, spec);
 }
