@@ -8,6 +8,7 @@
 #include "vtr/core/log.h"
 #include "vtr/eval/paper.h"
 #include "vtr/models/device.h"
+#include "vtr/train/measure.h"
 
 #include <cstdlib>
 #include <iostream>
@@ -22,6 +23,7 @@ namespace {
 struct Flags : ConfigFlags {
   std::string out, jobs, retries, frames;
   std::vector<std::string> seeds, rerun;
+  bool dry_run = false;
 };
 
 // The published table of a cell's protocol, "" where there is none.
@@ -68,11 +70,15 @@ class CellChecks {
   }
 
  private:
-  // Weights and folders are found, and a model of these options can be built.
+  // Weights and folders are found, a model of these options can be built, and its parameters are
+  // those that train.freeze and train.rates name.
   void check_model(Experiment& experiment, const config::Node& tree) {
     std::string parts;
     for (const char* section : {"device", "data", "video", "text", "model"}) {
       parts += config::to_text(tree[section]);
+    }
+    for (const char* names : {"freeze", "rates", "layer_decay"}) {
+      parts += config::to_text(tree["train"][names]);
     }
     if (!models_.insert(parts).second) return;
     resolve_inputs(experiment, /*read_weights=*/true);
@@ -80,6 +86,7 @@ class CellChecks {
     const auto model = untrained_model(experiment);
     build_tokenizer(experiment, model->encoders());
     loader_settings(experiment, *model);  // opens data.store
+    train::trained_values(*model, experiment.train);
   }
 
   // Every split that is asked for can be read.
@@ -132,17 +139,26 @@ int run_sweep(const Flags& flags) {
     return config::write(read_experiment(tree));
   });
   if (options.paper == sweep::kProtocolsTable) options.paper = table_of(cells.front());
+  log::info("[sweep] {} cells are checked", cells.size());
   CellChecks checks(options);
-  int64_t steps = 0;
-  for (const auto& cell : cells) steps += checks.check(cell);
-  log::info("[sweep] {} cells, at most {} steps in all", cells.size(), steps);
+  int64_t all = 0;
+  for (const auto& cell : cells) {
+    const int64_t steps = checks.check(cell);
+    if (flags.dry_run) std::cout << fmt::format("{:>10} steps  {}\n", steps, cell.name());
+    all += steps;
+  }
+  log::info("[sweep] {} cells, at most {} steps in all", cells.size(), all);
+  if (flags.dry_run) return 0;
   const sweep::Request request{.options = options,
                                .cells = cells,
                                .folder = flags.out.empty()
                                              ? fs::path("runs") / fs::path(flags.config).stem()
                                              : fs::path(flags.out),
                                .rerun = flags.rerun,
-                               .devices = devices()};
+                               .devices = devices(),
+                               .without_places = [](const config::Node& tree) {
+                                 return config::write(cli::without_places(read_experiment(tree)));
+                               }};
   const auto ending = sweep::run(request, extras);
   std::cout << ending.table << std::flush;
   const std::string folder = request.folder.string();
@@ -168,6 +184,7 @@ Action add(CLI::App& app) {
       ->allow_extra_args(false);
   app.add_option("--rerun", flags->rerun, "a cell to do anew; may be given several times")
       ->allow_extra_args(false);
+  app.add_flag("--dry-run", flags->dry_run, "check every cell, print its steps, and train none");
   return [flags] { return run_sweep(*flags); };
 }
 

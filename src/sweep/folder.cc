@@ -42,10 +42,18 @@ std::vector<Cell> evaluated_others(const Request& request, const Cell& like) {
   return found;
 }
 
+// What keeps a cell from going on as the experiment that it was begun as; "" where nothing does.
+std::string difference(const Request& request, const Cell& cell) try {
+  const auto begun = config::load(file_of(request.folder, cell, ".yaml").string());
+  return config::first_difference(request.without_places(begun),
+                                  request.without_places(cell.experiment));
+} catch (const Error& error) {  // it is none that this program knows
+  return error.what();
+}
+
 // What keeps an evaluated cell out of the table; "" where nothing does.
 std::string why_left_out(const Request& request, const Cell& cell) try {
-  const auto begun = config::load(file_of(request.folder, cell, ".yaml").string());
-  const std::string other = config::first_difference(begun, cell.experiment);
+  const std::string other = difference(request, cell);
   if (!other.empty()) return other;
   const auto& splits = request.options.evaluate;
   const auto figures = read_figures(file_of(request.folder, cell, ".json"), splits);
@@ -78,12 +86,11 @@ void check_folder(const Request& request) {
   for (const auto& cell : request.cells) {
     const fs::path file = file_of(request.folder, cell, ".yaml");
     if (is_rerun(request, cell) || !fs::exists(file)) continue;
-    if (read_file(file) == config::to_text(cell.experiment)) continue;
-    throw Error(fmt::format(
-        "{}: was begun with other options: {}, first then, then now; --rerun {} does it anew, or "
-        "give another --out",
-        file.string(), config::first_difference(config::load(file.string()), cell.experiment),
-        cell.variant));
+    const std::string other = difference(request, cell);
+    VTR_CHECK(other.empty(),
+              "{}: was begun with other options: {}, first then, then now; --rerun {} does it "
+              "anew, or give another --out",
+              file.string(), other, cell.variant);
   }
 }
 
@@ -92,12 +99,13 @@ void open_folder(const Request& request) {
   write_file(sweep_file(request.folder), config::to_text(config::write(request.options)));
   for (const auto& cell : request.cells) {
     if (is_rerun(request, cell)) {
-      for (const char* extension : {"", ".yaml", ".log", ".json"}) {
+      // Killed in between, nothing left of the old experiment passes for the new one's: its figures
+      // go first, and what it was goes last.
+      for (const char* extension : {".json", "", ".log", ".yaml"}) {
         fs::remove_all(file_of(request.folder, cell, extension));
       }
     }
     const fs::path file = file_of(request.folder, cell, ".yaml");
-    if (fs::exists(file)) continue;
     fs::create_directories(file.parent_path());
     write_file(file, config::to_text(cell.experiment));
   }

@@ -58,6 +58,13 @@ double of_row(const eval::PaperRow& row, const std::string& metric) {
   return metric == "MnR" ? row.mnr : std::numeric_limits<double>::quiet_NaN();
 }
 
+// The place of a new x along the axis: the line goes there, whatever the order in the file.
+ptrdiff_t add_x(report::Series& series, double x) {
+  const auto place = std::ranges::upper_bound(series.x, x) - series.x.begin();
+  series.x.insert(series.x.begin() + place, x);
+  return place;
+}
+
 // The paper's values at our places.
 std::optional<report::Series> published(const SweepOptions& options, const Places& places,
                                         const std::string& metric) {
@@ -67,18 +74,18 @@ std::optional<report::Series> published(const SweepOptions& options, const Place
   for (const auto& row : table.rows) {
     const auto place = places.place(row.system);
     if (!place || !std::isfinite(of_row(row, metric))) continue;
-    series.x.push_back(*place);
-    series.y.push_back(of_row(row, metric));
+    const auto at = add_x(series, *place);
+    series.y.insert(series.y.begin() + at, of_row(row, metric));
   }
   if (series.x.empty()) return std::nullopt;
   return series;
 }
 
 void add_point(report::Series& series, double x, const Statistic& statistic) {
-  series.x.push_back(x);
-  series.y.push_back(statistic.mean);
-  series.low.push_back(statistic.mean - statistic.deviation);
-  series.high.push_back(statistic.mean + statistic.deviation);
+  const auto at = add_x(series, x);
+  series.y.insert(series.y.begin() + at, statistic.mean);
+  series.low.insert(series.low.begin() + at, statistic.mean - statistic.deviation);
+  series.high.insert(series.high.begin() + at, statistic.mean + statistic.deviation);
 }
 
 // The paper's curve stands in the same frame where the data is the same, else in one below.

@@ -15,23 +15,44 @@ std::string text(const Node& experiment, const char* section, const char* option
   return experiment[section][option].as<std::string>();
 }
 
+// A store finds videos by their ids, so that which ones the seed holds back to validate matters to
+// features alone, where training looks at videos in another way than evaluation. Else none is.
+Node without_drawn_split(const Node& e, bool features) {
+  const auto alike = [&](const char* training, const char* evaluation) {
+    return text(e, "video", training) == text(e, "video", evaluation);
+  };
+  const bool same = alike("train_sampling", "sampling") && alike("train_crop", "crop");
+  if (features && !same) return e;
+  return config::merge(e, config::parse_overrides({"data.val_fraction=0"}));
+}
+
+// Whether the seed draws values of the encoders: those of dgl and stan that no CLIP has, too.
+bool has_drawn_weights(const Node& e) {
+  static const std::vector<std::string> kWhole = {"clip", "torchscript", "ts2_shift", "centerclip"};
+  return text(e, "model", "weights").empty() ||
+         std::ranges::count(kWhole, e["model"]["encoder"]["name"].as<std::string>()) == 0;
+}
+
 bool has_validation(const Node& e) {
   return !text(e, "data", "val").empty() || e["data"]["val_fraction"].as<double>() > 0;
 }
 
 // Cells of one key look at the same frames with the same encoders.
-std::string key(const Node& e, bool features) {
+std::string key(const Request& request, const Node& e, bool features) {
   Node parts(YAML::NodeType::Sequence);
-  for (const auto& part : {e["data"], e["video"], e["model"]["encoder"], e["model"]["weights"]}) {
+  parts.push_back(request.without_places(e)["data"]);
+  for (const char* place : {"root", "videos", "skip_list", "store"}) {
+    parts.push_back(e["data"][place]);
+  }
+  for (const auto& part : {e["video"], e["model"]["encoder"], e["model"]["weights"]}) {
     parts.push_back(part);
   }
   if (features) {
     parts.push_back(e["text"]);
     parts.push_back(e["eval"]);
   }
-  const bool random_encoders = features && text(e, "model", "weights").empty();
   const bool drawn_split = e["data"]["val_fraction"].as<double>() > 0;
-  if (random_encoders || drawn_split) parts.push_back(e["train"]["seed"]);
+  if (drawn_split || (features && has_drawn_weights(e))) parts.push_back(e["train"]["seed"]);
   return sha256(config::to_text(parts)).substr(0, 8);
 }
 
@@ -46,12 +67,13 @@ void add_splits(const Node& e, const std::vector<std::string>& tests,
 
 bool reads_features(const SweepOptions& options, const Node& e) {
   return options.features == "shared" && text(e, "train", "encode_once") == "true" &&
-         text(e, "data", "features").empty();
+         text(e, "data", "features").empty() && text(e, "train", "init_from").empty();
 }
 
-Store new_store(const Request& request, const Node& experiment, bool features) {
+Store new_store(const Request& request, const Node& cell, bool features) {
+  const Node experiment = without_drawn_split(cell, features);
   const std::string kind = features ? "features" : "frames";
-  const std::string name = kind + "/" + key(experiment, features);
+  const std::string name = kind + "/" + key(request, experiment, features);
   const fs::path folder = fs::absolute(request.folder / name);
   const fs::path file = folder.string() + ".yaml";
   std::vector<std::string> command = {"--config", file.string(), "--out", folder.string()};

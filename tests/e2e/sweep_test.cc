@@ -101,8 +101,10 @@ TEST_F(Sweep, StopsCleanlyOnSignalsAndGoesOn) {
   const auto sweep = file(kTwoHeads);
   const fs::path metrics = dir / "out/mean_pool/seed1/metrics.jsonl";
   for (const int signal : {SIGTERM, SIGINT}) {
-    const auto stopped = signal_program(command(sweep, {"train.max_steps=100000"}), metrics,
-                                        count_lines(metrics) + 3, signal);
+    const std::string workers = signal == SIGTERM ? "1" : "2";  // a cell goes on with others
+    const auto stopped =
+        signal_program(command(sweep, {"train.max_steps=100000", "data.workers=" + workers}),
+                       metrics, count_lines(metrics) + 3, signal);
     EXPECT_EQ(stopped.code, 128 + signal) << stopped.output;
     EXPECT_NE(stopped.output.find("the same command goes on"), std::string::npos);
     const FolderLock free(dir / "out/mean_pool/seed1");  // the child has ended too
@@ -136,10 +138,10 @@ TEST_F(Sweep, ASecondOneInTheSameFolderIsTold) {
   EXPECT_TRUE(fs::is_empty(out));
 }
 
-// What the optimiser asks of the parameters' names is not known before a cell trains.
+// A rate that makes the weights infinite.
 TEST_F(Sweep, WhatFailsIsTriedAgainNamedAndDoesNotStopTheOthers) {
   const auto sweep = file(
-      "list: [{name: odd, train.freeze: [nothing]}, {name: even}]\nseeds: [1]\n"
+      "list: [{name: odd, train.lr: 1.0e+38}, {name: even}]\nseeds: [1]\n"
       "features: own");
   const auto failed = run_program(command(sweep));
   EXPECT_EQ(failed.code, 1) << failed.output;
@@ -195,13 +197,26 @@ TEST_F(Sweep, ItsStepsAreThoseThatItsCellsTrain) {
   EXPECT_NE(outcome.output.find("at most " + steps[1].str()), std::string::npos) << outcome.output;
 }
 
+// Whichever videos a seed holds back to validate.
+TEST_F(Sweep, ADryRunTellsTheCellsAndTrainsNone) {
+  const auto outcome = run_program(command(file(kTwoHeads), {"--dry-run", "train.max_steps=3"}));
+  ASSERT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find("3 steps  mean_pool/seed1"), std::string::npos) << outcome.output;
+  EXPECT_FALSE(fs::exists(out));
+}
+
 TEST_F(Sweep, FramesArePackedOnceForAll) {
   const auto sweep = file(
-      "list: [{name: a}]\nseeds: [1]\nframes: packed\nfeatures: own\n"
+      "list: [{name: a}]\nframes: packed\nfeatures: own\n"
       "evaluate: [single, events]");
-  const auto outcome = run_program(command(sweep));
-  ASSERT_EQ(outcome.code, 0) << outcome.output;
-  EXPECT_NE(read_file(dir / "out/a/seed1/config.yaml").find("store: " + out), std::string::npos);
+  for (const std::string seed : {"1", "2"}) {
+    const auto outcome = run_program(command(sweep, {"--seed", seed, "data.val_fraction=0.25"}));
+    ASSERT_EQ(outcome.code, 0) << outcome.output;
+    const std::string run = read_file(dir / ("out/a/seed" + seed + "/config.yaml"));
+    EXPECT_NE(run.find("store: " + out), std::string::npos) << run;
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(dir / "out/frames"), {}), 3)
+      << "a store, what it was made as, and its log";
 }
 
 TEST_F(Sweep, AFolderOfSomethingElseStaysAsItIs) {
@@ -234,6 +249,10 @@ TEST_F(Sweep, NothingIsStartedWhereSomethingIsWrong) {
           "cell topk,topk=99: model.head.topk: 99 is more than the 4 frames");
   refused("list: [{name: a}, {name: b, data.store: nowhere}]", {}, "cell b: ");
   refused("list: [{name: a}, {name: b, device: gpu}]", {}, "cell b: device: 'gpu' is not one of");
+  refused("list: [{name: a}, {name: b, train.freeze: [clap.*]}]", {},
+          "cell b: train.freeze: no parameter matches 'clap.*'");
+  refused("list: [{name: a}, {name: b, train.rates: [clap.*=2]}]", {},
+          "cell b: train.rates: no parameter matches 'clap.*'");
   EXPECT_EQ(run_program({"sweep"}).code, 1);
 }
 

@@ -8,6 +8,9 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/inotify.h>
+#include <unistd.h>
+
 namespace vtr::sweep {
 namespace {
 
@@ -19,17 +22,22 @@ class Folder : public testing::Test {
 
   // Of the variants a and b.
   Request request(const std::vector<int64_t>& seeds, const std::string& lr = "1",
-                  const Names& rerun = {}) const {
+                  const Names& rerun = {}, const std::string& device = "cpu") const {
     Request result;
     result.folder = dir.path();
     result.rerun = rerun;
+    result.without_places = [](const config::Node& experiment) {
+      VTR_CHECK(experiment["train"], "train: is needed");
+      return config::Node(experiment["train"]);
+    };
     for (const auto* variant : {"a", "b"}) {
       for (const int64_t seed : seeds) {
         result.cells.push_back(
             {variant,
              {},
              seed,
-             YAML::Load(fmt::format("{{train: {{seed: {}, lr: {}, name: ''}}}}", seed, lr))});
+             YAML::Load(fmt::format("{{train: {{seed: {}, lr: {}, name: ''}}, device: {}}}", seed,
+                                    lr, device))});
       }
     }
     return result;
@@ -88,6 +96,45 @@ TEST_F(Folder, ACellBegunAsAnotherIsRefusedUnlessItIsRerun) {
   open_folder(anew);
   EXPECT_FALSE(fs::exists(dir / "a/seed1.json"));
   check_folder(request({1}, "2"));
+}
+
+TEST_F(Folder, ACellGoesOnInAnotherPlace) {
+  open_folder(request({1, 2}));
+  finish("a/seed1");
+  finish("a/seed2");
+  const Request now = request({1}, "1", {}, "cuda");
+  check_folder(now);
+  open_folder(now);
+  EXPECT_EQ(read_file(dir / "a/seed1.yaml"), config::to_text(now.cells.front().experiment));
+  EXPECT_EQ(names(now), (Names{"a/seed1", "a/seed2", "b/seed1"}));
+}
+
+TEST_F(Folder, ACellOfAnUnknownExperimentIsRefusedByItsName) {
+  dir.write("sweep.yaml", "");
+  dir.write("a/seed1.yaml", "{}");
+  test::expect_error([&] { check_folder(request({1})); },
+                     "a/seed1.yaml: was begun with other options: train: is needed");
+}
+
+// In the order in which the files of a cell go.
+TEST_F(Folder, OfARerunCellTheFiguresGoFirstAndTheExperimentLast) {
+  open_folder(request({1}));
+  finish("a/seed1");
+  dir.write("a/seed1/config.yaml", "");
+  dir.write("a/seed1.log", "");
+  const int events = ::inotify_init1(IN_NONBLOCK);
+  ASSERT_GE(::inotify_add_watch(events, (dir / "a").c_str(), IN_DELETE), 0);
+  open_folder(request({1}, "2", {"a"}));
+  alignas(inotify_event) char bytes[4096];
+  const ssize_t size = ::read(events, bytes, sizeof(bytes));
+  ::close(events);
+  Names gone;
+  for (ssize_t at = 0; at < size;) {
+    const auto* event = reinterpret_cast<const inotify_event*>(bytes + at);
+    gone.emplace_back(event->name);
+    at += static_cast<ssize_t>(sizeof(inotify_event) + event->len);
+  }
+  EXPECT_EQ(gone, (Names{"seed1.json", "seed1", "seed1.log", "seed1.yaml"}));
 }
 
 TEST_F(Folder, OneOfSomethingElseIsRefused) {

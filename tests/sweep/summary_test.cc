@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <regex>
 
@@ -85,6 +86,18 @@ TEST(Summary, FilesHoldTheCellsTheMeansAndThePlots) {
   EXPECT_NE(plot.find("measured: 45.5 [44.7929, 46.2071]"), std::string::npos) << plot;
   EXPECT_NE(plot.find("the paper, MSR-VTT 7k: 44.2"), std::string::npos) << plot;
   EXPECT_TRUE(fs::exists(dir / "plots/single_MnR.svg"));
+}
+
+TEST(Summary, AFilesOrderOfNumbersDoesNotChangeItsPlots) {
+  const test::TempDir dir;
+  const auto plot = [&](const std::vector<Result>& results) {
+    write_results(dir.path(), kOptions, results);
+    return read_file(dir / "plots/single_R@1.svg");
+  };
+  auto all = results();
+  const std::string ascending = plot(all);
+  std::ranges::rotate(all, all.begin() + 2);
+  EXPECT_EQ(plot(all), ascending);
 }
 
 TEST(Summary, ThePapersCurveOfOtherDataHasAFrameOfItsOwn) {

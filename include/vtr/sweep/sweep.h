@@ -17,6 +17,7 @@ struct Request {
   fs::path folder;                 // <cell>/seed<N> is a run's folder; beside it .yaml .log .json
   std::vector<std::string> rerun;  // variants and cells whose results are thrown away first
   std::vector<std::string> devices;
+  Resolve without_places;  // of an experiment what must be the same for its cell to go on
 };
 
 // What vtr encode must write for a cell's head beside frames and pooled texts: its flags.
