@@ -46,10 +46,32 @@ std::string unknown_command(const CLI::App& app) {
                                   : fmt::format("did you mean {}?", near));
 }
 
+// What no flag or option takes: flags with the nearest of the command's own.
+std::string unexpected(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  std::vector<std::string> known;
+  for (const auto* of : {at, &app}) {
+    for (const auto* option : of->get_options()) {
+      for (const auto& name : option->get_lnames()) known.push_back("--" + name);
+    }
+  }
+  const std::string word = app.remaining(/*recurse=*/true).front();
+  const std::string flag = word.substr(0, word.find('='));
+  const std::string near = nearest(flag, known);
+  const bool is_option = flag.starts_with("--") && flag.find('.') != std::string::npos;
+  return fmt::format("{}: not expected here{}", word,
+                     is_option      ? fmt::format(": write {}", word.substr(2))
+                     : near.empty() ? fmt::format(" (vtr {} --help)", at->get_name())
+                                    : fmt::format(" (did you mean {}?)", near));
+}
+
 int refuse(const CLI::App& app, const CLI::ParseError& error) {
   const bool misses = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError);
   const std::string unknown = misses ? unknown_command(app) : "";
   if (!unknown.empty()) return report(unknown, kUsage);
+  if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError))
+    return report(unexpected(app), kUsage);
   return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kUsage;
 }
 
@@ -97,6 +119,16 @@ void ConfigFlags::add(CLI::App& app) {
                  "option=value, laid over the configuration: train.epochs=3");
 }
 
+void check_file(const char* flag, const std::string& file) {
+  if (file.empty()) return;
+  VTR_CHECK(!fs::is_directory(file), "{} {}: is a folder, a file is needed", flag, file);
+  try {
+    const AsideFile goes_again(file);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{} {}: cannot be written: {}", flag, file, error.what()));
+  }
+}
+
 void print_result(const std::string& text, const std::string& json, const std::string& json_text) {
   std::cout << text << std::flush;
   if (!json.empty()) write_file(json, json_text);
@@ -131,7 +163,9 @@ int run(std::vector<std::string> arguments) {
     app.parse(arguments);
     log::set_level(level);
     models::choose_matmul(matmul);
-    return action();
+    const int code = action();
+    VTR_CHECK(std::cout.flush(), "stdout: what was printed could not be written");
+    return code;
   } catch (const CLI::ParseError& error) {
     return refuse(app, error);
   } catch (const c10::Error& error) {

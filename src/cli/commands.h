@@ -74,6 +74,10 @@ class StructFlags {
   std::map<std::string, std::string> given_;
 };
 
+// Throws Error, which names the flag, for a file that cannot be written; nothing for "". Asked
+// before the work, not after it.
+void check_file(const char* flag, const std::string& file);
+
 // Prints `text` to stdout and, when `json` is not "", writes `json_text` there.
 void print_result(const std::string& text, const std::string& json, const std::string& json_text);
 // A record as lines of names and values, and as JSON.

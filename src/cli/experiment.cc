@@ -79,14 +79,25 @@ void resolve_inputs(Experiment& experiment, bool read_weights) {
     throw Error(missing.empty() ? error.what() : missing + "\nvtr: " + error.what());
   }
   VTR_CHECK(missing.empty(), "{}", missing);
-  make_absolute(experiment.data);
+  make_absolute(experiment);
 }
 
-void make_absolute(data::DataOptions& data) {
-  for (auto* path : {&data.root, &data.skip_list, &data.store, &data.features}) {
+void make_absolute(Experiment& experiment) {
+  auto& data = experiment.data;
+  for (auto* path :
+       {&data.root, &data.skip_list, &data.store, &data.features, &experiment.train.init_from}) {
     if (!path->empty()) *path = fs::absolute(*path).string();
   }
   if (fs::is_directory(data.videos)) data.videos = fs::absolute(data.videos).string();
+  // What is not here is looked for among what comes with the program, from any folder.
+  const auto place = [](config::Choice& choice, const char* option) {
+    const config::Node file = choice.options[option];
+    if (!file.IsDefined() || !file.IsScalar() || !fs::exists(file.Scalar())) return;
+    choice.options[option] = fs::absolute(file.Scalar()).string();
+  };
+  for (const char* option : {"vocab", "model"}) place(experiment.text.tokenizer, option);
+  if (experiment.model.encoder.name != "torchscript") return;
+  for (const char* option : {"image", "text"}) place(experiment.model.encoder, option);
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -159,12 +170,21 @@ report::Record environment(const Experiment& experiment) {
           {"command", command_line()}};
 }
 
-void check_free(const fs::path& run, bool overwrite) {
+void check_free(const fs::path& run, bool overwrite, bool resume) {
   if (!fs::exists(run) || fs::is_empty(run)) return;
-  VTR_CHECK(overwrite, "{}: is there already; --resume goes on with it, --overwrite starts it anew",
+  VTR_CHECK(overwrite || resume,
+            "{}: is there already; --resume goes on with it, --overwrite starts it anew",
             run.string());
-  VTR_CHECK(fs::exists(run / "config.yaml"),
+  const fs::path config = run / "config.yaml";
+  VTR_CHECK(fs::exists(config),
             "{}: is no run's folder (no config.yaml in it) and is not overwritten", run.string());
+  if (overwrite) return;
+  try {
+    config::read<Experiment>(config::load(config.string()), "");
+  } catch (const Error& error) {
+    throw Error(
+        fmt::format("{}: is no run to go on with: config.yaml: {}", run.string(), error.what()));
+  }
 }
 
 void open_run(const fs::path& run, bool overwrite, const Experiment& experiment) {
@@ -177,7 +197,9 @@ void open_run(const fs::path& run, bool overwrite, const Experiment& experiment)
   }
   write_file(config, config::to_text(config::write(experiment)));
   log::add_file(run / "log.txt");
-  write_file(run / "env.json", report::to_json(environment(experiment)) + "\n");
+  const std::string here = report::to_json(environment(experiment));
+  write_file(run / "env.json", here + "\n");
+  log::write_to_files("started: " + here);  // of every start; env.json is the last one's
 }
 
 }  // namespace vtr::cli

@@ -43,7 +43,7 @@ void resolve_weights(Experiment& experiment, bool read_weights);
 // The same, and data.root found. Throws Error naming what is missing, a line each.
 void resolve_inputs(Experiment& experiment, bool read_weights);
 // The paths that are given, absolute: a run may be gone on with from any folder.
-void make_absolute(data::DataOptions& data);
+void make_absolute(Experiment& experiment);
 
 // The pieces a model needs to meet data.
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights);
@@ -53,8 +53,9 @@ data::LoaderSettings loader_settings(const Experiment& experiment, models::Retri
 eval::Encoding encoding(const Experiment& experiment, models::Retriever& model,
                         const text::Tokenizer& tokenizer);
 
-// Throws Error when there is something at `run` that may not be replaced.
-void check_free(const fs::path& run, bool overwrite);
+// Throws Error when there is something at `run` that may not be replaced: anything, but a run with
+// `overwrite`, and with `resume` a run that has not come to a checkpoint.
+void check_free(const fs::path& run, bool overwrite, bool resume = false);
 // Makes the run's folder, anew when it may be: configuration, environment, log.
 void open_run(const fs::path& run, bool overwrite, const Experiment& experiment);
 

@@ -24,7 +24,7 @@ int import_weights(const Flags& flags) {
   overrides.push_back("model.weights=imported");  // the encoders' sizes are not the defaults
   auto experiment = read_experiment(flags.config, overrides);
   experiment.model = models::sized(experiment.model, found);
-  make_absolute(experiment.data);
+  make_absolute(experiment);
   const auto model = build_model(experiment, /*load_weights=*/false);
   const auto dead = models::load_import(*model, found);
   open_run(flags.out, flags.overwrite, experiment);

@@ -12,8 +12,10 @@
 
 #include <torch/types.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <set>
 
 namespace vtr::cli {
 namespace {
@@ -38,6 +40,7 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.train.divergence = 0;
     e.train.non_finite = defaults.train.non_finite;
     e.train.micro_batch = e.train.dist_timeout = 0;
+    e.data.on_error = defaults.data.on_error;
     e.train.checkpoint_activations = defaults.train.checkpoint_activations;
     e.eval = defaults.eval;
     return config::write(e);
@@ -74,14 +77,40 @@ void announce(const Experiment& e, const Splits& splits, bool random_encoders) {
         "[train] train.select_on: the checkpoint is chosen on the test split {}; its figures "
         "there are no longer those of unseen data",
         val.name);
+    if (e.data.val_fraction > 0 && e.data.val.empty())
+      log::warn("[train] data.val_fraction={} holds videos back that nothing uses; 0 trains on all",
+                e.data.val_fraction);
+  }
+}
+
+int64_t shared(const data::Manifest& a, const data::Manifest& b) {
+  std::set<std::string> ids;
+  for (const auto& video : a.videos) ids.insert(video.id);
+  return std::ranges::count_if(b.videos, [&](const auto& v) { return ids.contains(v.id); });
+}
+
+// What `vtr eval` will meet, told before the training instead of after it.
+void look_at_test(const Experiment& e, const Splits& splits) {
+  const auto warn_shared = [](const data::Manifest& a, const data::Manifest& b, const char* what) {
+    if (const int64_t videos = shared(a, b); videos > 0)
+      log::warn("[data] {} videos of {} are in {} too: {}", videos, b.name, a.name, what);
+  };
+  warn_shared(splits.train, splits.val, "the checkpoint is chosen on what was trained on");
+  if (e.train.select_on == "test") return;
+  try {
+    const auto test =
+        data::read_split(e.data, data::Split::test, static_cast<uint64_t>(e.train.seed));
+    warn_shared(splits.train, test, "its figures will be of what was trained on");
+    warn_shared(splits.val, test, "its figures will be of what chose the checkpoint");
+  } catch (const Error& error) {
+    log::warn("[data] data.test={}: vtr eval would fail: {}", e.data.test, error.what());
   }
 }
 
 // Held as long as it trains; one that is new goes again where nothing came into it.
 class RunFolder {
  public:
-  explicit RunFolder(fs::path path)
-      : path_(std::move(path)), made_(fs::create_directories(path_)), lock_(path_) {}
+  explicit RunFolder(fs::path path) : path_(std::move(path)), made_(make(path_)), lock_(path_) {}
   ~RunFolder() {
     std::error_code ignored;
     if (made_ && fs::is_empty(path_, ignored)) fs::remove(path_, ignored);
@@ -90,6 +119,11 @@ class RunFolder {
   RunFolder& operator=(const RunFolder&) = delete;
 
  private:
+  static bool make(const fs::path& path) {
+    VTR_CHECK(!fs::exists(path) || fs::is_directory(path),
+              "--run {}: is a file, a folder is needed", path.string());
+    return fs::create_directories(path);
+  }
   fs::path path_;
   bool made_;
   FolderLock lock_;
@@ -99,10 +133,10 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   const bool writes = group.rank() == 0;
   std::optional<RunFolder> folder;
   if (writes) folder.emplace(flags.run);
-  if (!flags.resume && writes) check_free(flags.run, flags.overwrite);
-  const auto device = own_device(experiment.device, group);  // before any weights are read
   const auto found =
       flags.resume ? train::latest_checkpoint(flags.run) : std::optional<train::Checkpoint>();
+  if (writes && !found) check_free(flags.run, flags.overwrite, flags.resume);
+  const auto device = own_device(experiment.device, group);  // before any weights are read
   resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
   if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
 
@@ -116,6 +150,7 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   group.check_same("the data", train_split.sha256() + " " + val_split.sha256());
   auto alike = without_places(experiment);
   alike.model.weights.clear();
+  alike.train.init_from.clear();
   for (const auto& section : config::write(alike)) {
     group.check_same(fmt::format("`{}` of the configuration", section.first.as<std::string>()),
                      config::to_text(section.second));
@@ -125,7 +160,8 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   const auto model = build_model(here, /*load_weights=*/!found);
   group.open(model->device());
   const auto tokenizer = build_tokenizer(experiment, model->encoders());
-  if (!found && !flags.init_from.empty()) start_from(*model, flags.init_from);
+  const auto& first = experiment.train.init_from;
+  if (!found && !first.empty()) start_from(*model, first);
   train::Trainer trainer({.encoding = encoding(experiment, *model, *tokenizer),
                           .train = train_split,
                           .val = val_split,
@@ -138,8 +174,8 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   if (writes) {
     open_run(flags.run, flags.overwrite, experiment);  // from here on there is something to keep
     write_splits(flags.run, splits);
-    announce(experiment, splits,
-             !found && flags.init_from.empty() && experiment.model.weights.empty());
+    announce(experiment, splits, !found && first.empty() && experiment.model.weights.empty());
+    look_at_test(experiment, splits);
     log::info("[train] head {} on {}, run {}", experiment.model.head.name, model->device().str(),
               flags.run);
   }
@@ -155,7 +191,16 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
 int train(const Flags& given) {
   Flags flags = given;
   const bool from_run = flags.resume && flags.config.empty();
-  if (from_run) flags.config = (fs::path(flags.run) / "config.yaml").string();
+  if (from_run) {
+    VTR_CHECK(!flags.run.empty(), "--resume: of which run? give --run, or --config to start one");
+    flags.config = (fs::path(flags.run) / "config.yaml").string();
+    VTR_CHECK(fs::exists(flags.config),
+              "{}: no run to go on with (no config.yaml in it); --config starts one", flags.run);
+  }
+  VTR_CHECK(!flags.config.empty() || !fs::exists(fs::path(flags.run) / "config.yaml"),
+            "{0}: is a run: go on with it by --resume, or start another with --config and --run",
+            flags.run);
+  if (!flags.init_from.empty()) flags.overrides.push_back("train.init_from=" + flags.init_from);
   const auto experiment = read_experiment(flags.config, flags.overrides);
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
   VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
@@ -168,7 +213,8 @@ Action add(CLI::App& app) {
   flags->add(app);
   app.add_option("--run", flags->run, "the run's folder; runs/<config's name> when left out");
   app.add_option("--init-from", flags->init_from,
-                 "start from the weights of a run, a checkpoint or a model.safetensors");
+                 "start from the weights of a run, a checkpoint or a model.safetensors: "
+                 "train.init_from");
   app.add_flag("--resume", flags->resume, "start, or go on from the newest checkpoint");
   app.add_flag("--overwrite", flags->overwrite, "remove the run's folder first");
   app.add_flag("--profile{5}", flags->profile,

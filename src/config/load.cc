@@ -4,13 +4,27 @@
 #include "vtr/core/files.h"
 
 #include <algorithm>
+#include <set>
 
 namespace vtr::config {
 namespace {
 
+// YAML's own library keeps both.
+void refuse_twice(const Node& node, const std::string& path, const std::string& where) {
+  if (!node.IsMap()) return;
+  std::set<std::string> seen;
+  for (const auto& item : node) {
+    const auto name = detail::join(path, item.first.as<std::string>());
+    VTR_CHECK(seen.insert(name).second, "{}: {} is there twice", where, name);
+    refuse_twice(item.second, name, where);
+  }
+}
+
 Node parse(const std::string& text, const std::string& where) {
   try {
-    return YAML::Load(text);
+    const Node node = YAML::Load(text);
+    refuse_twice(node, "", where);
+    return node;
   } catch (const YAML::Exception& error) {
     throw Error(fmt::format("{}: not valid YAML: {}", where, error.what()));
   }

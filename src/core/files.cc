@@ -1,6 +1,7 @@
 #include "vtr/core/files.h"
 
 #include "vtr/core/error.h"
+#include "vtr/core/table.h"
 
 #include <cerrno>
 #include <cstdlib>
@@ -97,16 +98,24 @@ fs::path resolve_inside(const fs::path& root, const std::string& relative,
 fs::path find_shipped(const std::string& kind, const std::string& name) {
   if (fs::exists(name)) return name;
   VTR_CHECK(fs::path(name).is_relative(), "{}: no such file or folder", name);
-  std::vector<fs::path> tried;
-  if (const char* home = std::getenv("VTR_HOME")) tried.push_back(fs::path(home) / kind / name);
-  tried.push_back(fs::path(VTR_SOURCE_DIR) / (kind == "assets" ? ".venv/assets" : kind) / name);
+  std::vector<fs::path> homes;
+  if (const char* home = std::getenv("VTR_HOME")) homes.push_back(fs::path(home) / kind);
+  homes.push_back(fs::path(VTR_SOURCE_DIR) / (kind == "assets" ? ".venv/assets" : kind));
   std::string places;
-  for (const auto& path : tried) {
-    if (fs::exists(path)) return path;
-    places += ", " + path.string();
+  std::vector<std::string> there;
+  for (const auto& home : homes) {
+    if (fs::exists(home / name)) return home / name;
+    places += ", " + (home / name).string();
+    if (!fs::is_directory(home)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(home)) {
+      there.push_back(fs::relative(entry.path(), home).string());
+    }
   }
-  throw Error(
-      fmt::format("{}: no such file or folder, from here or in {}", name, places.substr(2)));
+  std::string near = nearest(name, there);
+  if (near.empty()) near = nearest(name + ".yaml", there);
+  throw Error(fmt::format("{}: no such file or folder, from here or in {}{}", name,
+                          places.substr(2),
+                          near.empty() ? "" : fmt::format(" (did you mean {}?)", near)));
 }
 
 }  // namespace vtr

@@ -93,8 +93,9 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
 }
 
 int64_t trained_values(models::Retriever& model, const TrainOptions& options) {
-  int64_t values = -freeze(model, options.freeze);
-  for (const auto& parameter : model.parameters()) values += parameter.numel();
+  freeze(model, options.freeze);
+  int64_t values = 0;
+  for (const auto& item : trained(model, options)) values += item.value.numel();
   return values;
 }
 

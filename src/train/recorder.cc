@@ -56,12 +56,13 @@ bool masks_duplicates(const config::Choice& loss) {
 }  // namespace
 
 Recorder::Recorder(const fs::path& run, const data::Manifest& train, const TrainOptions& options,
-                   int64_t step, const RunLength& length, bool writes)
+                   int64_t step, const RunLength& length, int64_t pairs, bool writes)
     : run_(run),
       train_(train),
       options_(options),
       first_(step),
       length_(length),
+      pairs_(pairs),
       start_(std::chrono::steady_clock::now()) {
   if (!writes) return;
   files_.emplace(run, step, length);
@@ -145,7 +146,7 @@ void Recorder::write(const std::vector<Figures>& all, double waited, int64_t ski
   std::vector<double> scales;
   for (const Figures& figures : all) scales.push_back(figures.logit_scale);
   files_->events.add_histogram(all.back().step, "train/logit_scales", std::move(scales));
-  const double pairs = static_cast<double>(options_.batch) * steps;  // of all ranks
+  const double pairs = static_cast<double>(pairs_) * steps;  // of all ranks
   note_ = fmt::format("{:.3g} pairs/s  data {:.0f}%  loss {:.4f}  lr {:.2g}  scale {:.1f}",
                       pairs / seconds, 100 * wait / seconds, std::get<double>(record[2].second),
                       options_.lr * pending_.back().result.factor, all.back().logit_scale);

@@ -29,9 +29,10 @@ struct StepResult {
 
 class Recorder {
  public:
-  // Goes on after `step` of `length.steps`. `train` and `options` outlive it.
+  // Goes on after `step` of `length.steps`, of so many pairs each. `train` and `options` outlive
+  // it.
   Recorder(const fs::path& run, const data::Manifest& train, const TrainOptions& options,
-           int64_t step, const RunLength& length, bool writes);
+           int64_t step, const RunLength& length, int64_t pairs, bool writes);
   void add(const StepResult& result, const Step::Rows& batch);
   // The figures of the steps since the last time, read in one go and written down. waited, skipped:
   // the loader's seconds and videos so far.
@@ -61,6 +62,7 @@ class Recorder {
   const TrainOptions& options_;
   const int64_t first_;
   const RunLength length_;
+  const int64_t pairs_;
   struct Files {
     Files(const fs::path& run, int64_t step, const RunLength& length)
         : metrics(run / "metrics.jsonl", step),

@@ -1,6 +1,7 @@
 #include "vtr/train/trainer.h"
 
 #include "ema.h"
+#include "frozen_features.h"
 #include "groups.h"
 #include "guard.h"
 #include "loss_scale.h"
@@ -8,6 +9,7 @@
 #include "optimizer.h"
 #include "recorder.h"
 #include "saver.h"
+#include "statistics.h"
 #include "step.h"
 #include "validations.h"
 
@@ -17,7 +19,6 @@
 #include "vtr/eval/evaluator.h"
 #include "vtr/eval/feature_store.h"
 #include "vtr/models/matmul.h"
-#include "vtr/models/towers.h"
 #include "vtr/train/measure.h"
 #include "vtr/train/profile.h"
 
@@ -67,6 +68,7 @@ struct Trainer::Impl {
         optimizer(given.encoding.model, given.options),
         ema(given.encoding.model, given.options.ema),
         pass(given.encoding.model, given.options, given.group),
+        statistics(given.encoding.model),
         guard(options, state.guard),
         saver(folder, given.options.keep),
         validations(given.from ? Validations(folder, given.from->state.step) : Validations()) {
@@ -78,22 +80,18 @@ struct Trainer::Impl {
     if (given.from) go_on(*given.from);
     if (options.precision == "fp16") loss_scale.emplace(given.encoding.model.device(), state);
     check_profile();
-    if (stored() || options.encode_once) check_features();
-    if (stored()) open_features();
+    features.open(parts);
+    leave_out_unreadable();
   }
 
   Outcome loop();
   Outcome finish(const data::TrainLoader& loader);
+  data::Batch next(data::TrainLoader& loader);
   void step(const data::Batch& batch);
   Tensor clamped_scale();
   void read(const data::TrainLoader& loader);
   int64_t skipped(const data::TrainLoader& loader);
   void go_on(const Checkpoint& from);
-  bool stored() const { return !parts.encoding.loader.data.features.empty(); }
-  bool reads_texts() const;
-  void check_features() const;
-  void open_features();
-  void encode_features();
   void validate();
   void checkpoint();
   models::TensorMap kept_tensors() const;
@@ -104,6 +102,9 @@ struct Trainer::Impl {
   bool writes() const { return parts.group.rank() == 0; }
   void leave_out_unreadable();
   bool due(int64_t every) const { return state.step % (every > 0 ? every : steps_per_epoch) == 0; }
+  int64_t pairs_a_step() const {
+    return std::min(options.batch, data::TrainLoader::pairs(train, parts.encoding.loader.data));
+  }
   bool last() const { return state.step == total; }
   bool validates() const {
     return !parts.val.videos.empty() && (last() || due(options.eval_every));
@@ -119,21 +120,25 @@ struct Trainer::Impl {
   Optimizer optimizer;
   Ema ema;
   Step pass;
+  Statistics statistics;
   TrainState state;
   Guard guard;
   Saver saver;
+  FrozenFeatures features;
   Validations validations;
   int64_t steps_per_epoch = 0, total = 0;
   Schedule schedule;
-  int64_t saved = 0;                                     // the step of the last checkpoint
-  std::optional<LossScale> loss_scale;                   // of fp16
-  std::optional<eval::Features> features, val_features;  // of frozen towers
+  int64_t saved = 0;                    // the step of the last checkpoint
+  std::optional<LossScale> loss_scale;  // of fp16
   std::optional<Recorder> recorder;
 };
 
 Outcome Trainer::Impl::loop() {
-  if (options.encode_once && !features && !over()) encode_features();
-  if (features) pass.read(&*features);
+  if (!over()) {
+    features.encode(parts);
+    leave_out_unreadable();
+  }
+  pass.read(features.train());
   announce();
   parts.group.check_same("validation.jsonl", validations.describe());
   const bool unseen = state.step > 0 && validates() && !validations.has(state.step);
@@ -143,10 +148,11 @@ Outcome Trainer::Impl::loop() {
   auto settings = parts.encoding.loader;
   settings.rank = parts.group.rank();
   settings.world = parts.group.size();
-  settings.read_frames = !features;
-  settings.read_texts = !features || !features->has_texts();
+  settings.read_frames = !features.train();
+  settings.read_texts = !features.train() || !features.train()->has_texts();
   data::TrainLoader loader(train, parts.encoding.tokenizer, settings, options.batch, state.step);
-  recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch}, writes());
+  recorder.emplace(run, train, options, state.step, RunLength{total, steps_per_epoch},
+                   pairs_a_step(), writes());
   parts.encoding.model.train();
   parts.group.broadcast(parts.encoding.model.parameters());
   StepProfile profile({.steps = writes() ? parts.profile : 0,
@@ -160,7 +166,7 @@ Outcome Trainer::Impl::loop() {
     const auto device = parts.encoding.model.device();
     const int64_t held = is_first ? reset_peak_memory(device) : 0;
     profile.before_step();
-    step(loader.next());
+    step(next(loader));
     profile.after_step();
     if (is_first) {
       const int64_t peak = peak_memory(device);
@@ -194,15 +200,17 @@ Outcome Trainer::Impl::finish(const data::TrainLoader& loader) {
 
 void Trainer::Impl::announce() const {
   const auto& loader = parts.encoding.loader;
-  const int64_t pairs = data::TrainLoader::pairs(train, loader.data);
   auto real = options;
-  real.batch = std::min(options.batch, pairs);
+  real.batch = pairs_a_step();
   if (parts.from) log::info("[train] goes on from {}", parts.from->folder.string());
-  if (features) log::info("[train] {}", features->describe());
+  if (features.train()) log::info("[train] {}", features.train()->describe());
   log::info("[train] {} steps, {} an epoch; {} values train, {} are frozen", total, steps_per_epoch,
             optimizer.size(), frozen);
-  if (pairs < options.batch)
-    log::warn("[train] a batch is all {} pairs there are, train.batch is {}", pairs, options.batch);
+  if (real.batch < options.batch)
+    log::warn("[train] a batch is all {} pairs there are, train.batch is {}", real.batch,
+              options.batch);
+  if (parts.val.videos.empty())
+    log::info("[train] no validation split: the last checkpoint counts");
   if (parts.encoding.model.device().is_cpu() &&
       !models::has_matmul(models::scalar_type_of(options.precision)))
     log::warn("[train] {}: this CPU has no units for it: it saves memory, not time",
@@ -232,6 +240,10 @@ void Trainer::Impl::check_batch() const {
   const auto& data = parts.encoding.loader.data;
   const int64_t each = data.captions_per_video, ranks = parts.group.size();
   const int64_t pairs = data::TrainLoader::pairs(train, data);
+  VTR_CHECK(train.videos.size() > 1 && pairs_a_step() > each,
+            "{}: a batch of {} pairs, {} captions a video, is one video alone, which has no "
+            "negatives: raise train.batch or lower data.captions_per_video",
+            train.name, pairs_a_step(), each);
   VTR_CHECK(options.batch % (each * ranks) == 0 && options.micro_batch % each == 0,
             "data.captions_per_video: {} captions do not divide the {} pairs of each of {} "
             "processes, or train.micro_batch={}",
@@ -249,7 +261,8 @@ void Trainer::Impl::check_profile() const {
 }
 
 void Trainer::Impl::leave_out_unreadable() {
-  train = eval::without(train, features->skipped());
+  if (!features.train()) return;
+  train = eval::without(parts.train, features.train()->skipped());
   count_steps();
   check_batch();
 }
@@ -261,40 +274,23 @@ void Trainer::Impl::go_on(const Checkpoint& from) {
   ema.load_state(rest);
   state = from.state;
   saved = state.step;
-  if (writes()) mark_best(run, validations.best_step());  // which a kill may have left undone
+  if (writes() && validations.best_step() > 0)
+    mark_best(run, validations.best_step());  // which a kill may have left undone
 }
 
-// The features of a text tower that stands still are kept too.
-bool Trainer::Impl::reads_texts() const {
-  return !models::trains(parts.encoding.model.encoders(), models::Tower::text);
-}
-
-void Trainer::Impl::check_features() const {
-  const char* what = stored() ? "data.features" : "train.encode_once";
-  eval::refuse_random_frames(eval::with_training_frames(parts.encoding).loader.video, what);
-  VTR_CHECK(!models::trains(parts.encoding.model.encoders(), models::Tower::image),
-            "{}: features would change from step to step: the image tower trains "
-            "(train.freeze=[clip.visual.*] holds it)",
-            what);
-}
-
-void Trainer::Impl::open_features() {
-  using Texts = eval::FeatureStore::Texts;
-  const auto texts = reads_texts() ? Texts::needed : Texts::no;
-  eval::FeatureStore store(parts.encoding);
-  features = store.open(eval::with_training_frames(parts.encoding), parts.train, texts);
-  if (!parts.val.videos.empty()) val_features = store.open(parts.encoding, parts.val, texts);
-  leave_out_unreadable();
-}
-
-void Trainer::Impl::encode_features() {
-  auto encoding = eval::with_training_frames(parts.encoding);
-  encoding.precision = options.precision;
-  features = eval::encode_split(encoding, parts.train, reads_texts(), &parts.group);
-  if (!parts.val.videos.empty()) {
-    val_features = eval::encode_split(parts.encoding, parts.val, reads_texts(), &parts.group);
+// A video that cannot be read ends the run, and what was trained until then is kept. Ranks that
+// wait for each other in a step cannot be asked to.
+data::Batch Trainer::Impl::next(data::TrainLoader& loader) {
+  try {
+    return loader.next();
+  } catch (const Error&) {
+    if (parts.group.size() > 1 || saved == state.step) throw;
+    read(loader);
+    checkpoint();
+    saver.wait();
+    log::info("[train] step {} is saved; --resume goes on from it", state.step);
+    throw;
   }
-  leave_out_unreadable();
 }
 
 // One update. What is random in it (dropout) is a function of the seed, the step and the rank.
@@ -304,12 +300,14 @@ void Trainer::Impl::step(const data::Batch& batch) {
                             static_cast<uint64_t>(state.step),
                             static_cast<uint64_t>(parts.group.rank())));
   optimizer.zero_grad();
+  statistics.keep();
   const Tensor unit = loss_scale ? loss_scale->value().clone() : Tensor();
   const Tensor loss = pass.backward(batch, unit);
   const double factor = schedule(state.step);
   const auto [norms, encoders, skip] = optimizer.clipped_step(factor, unit);
   const torch::NoGradGuard no_grad;
   const Tensor logit_scale = clamped_scale();
+  statistics.put_back(skip);
   ema.update();
   ++state.step;
   if (loss_scale) loss_scale->update(skip);
@@ -337,8 +335,8 @@ int64_t Trainer::Impl::skipped(const data::TrainLoader& loader) {
 void Trainer::Impl::validate() {
   const auto result = [&] {
     const Ema::InUse average(ema);
-    return eval::evaluate(parts.encoding, parts.val, parts.workspace_mb,
-                          val_features ? &*val_features : nullptr, &parts.group);
+    return eval::evaluate(parts.encoding, parts.val, parts.workspace_mb, features.val(),
+                          &parts.group);
   }();
   recorder->add_validation({{"step", state.step},
                             {"queries", result.t2v.queries},

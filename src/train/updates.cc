@@ -5,11 +5,13 @@
 namespace vtr::train {
 namespace {
 
+constexpr double kBelowOne = 0.999999;  // 1 minus it divides
+
 struct Betas {
   double beta1 = 0.9, beta2 = 0.98, eps = 1e-6;
   void fields(auto& f) {
-    f("beta1", beta1, "of the running mean of gradients", config::between(0, 1));
-    f("beta2", beta2, "of the running mean of their squares", config::between(0, 1));
+    f("beta1", beta1, "of the running mean of gradients", config::between(0, kBelowOne));
+    f("beta2", beta2, "of the running mean of their squares", config::between(0, kBelowOne));
     f("eps", eps, "added to the square root that divides", config::at_least(0));
   }
 };

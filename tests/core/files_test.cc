@@ -48,7 +48,11 @@ TEST(Files, NoPathLeavesItsFolder) {
 TEST(Files, AMissingOneIsNamed) {
   EXPECT_THROW(read_file("/no/such/file"), Error);
   EXPECT_THROW(read_file("/tmp"), Error);
-  EXPECT_THROW(find_shipped("configs", "no_such.yaml"), Error);
+  test::expect_error([] { find_shipped("configs", "no_such_thing.yaml"); },
+                     "no such file or folder");
+  for (const std::string typed : {"msrvt9k.yaml", "msrvtt9k"}) {
+    test::expect_error([&] { find_shipped("configs", typed); }, "(did you mean msrvtt9k.yaml?)");
+  }
   EXPECT_TRUE(fs::exists(find_shipped("configs", "shapes.yaml")));
 }
 

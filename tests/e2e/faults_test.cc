@@ -41,6 +41,10 @@ TEST_F(Fault, OptionsAreRefusedByName) {
   expect(1, "train.logit_scale_min: 200 is above", {"train.logit_scale_min=200"});
   expect(1, "unknown optimizer 'sgd' (known: ", {"train.optimizer=sgd"});
   expect(1, "train.schedule.t_maxx: no such option", {"train.schedule.t_maxx=2"});
+  expect(1, "train.ema: 1 is out of range (0 to 0.999999)", {"train.ema=1"});
+  expect(1, "train.optimizer.beta1: 1 is out of range", {"train.optimizer.beta1=1"});
+  expect(1, "a batch of 4 pairs, 4 captions a video, is one video alone",
+         {"train.batch=4", "data.captions_per_video=4"});
   expect(1, "train.patience: there is no validation split", {"train.patience=2"});
   expect(1, "text.max_words: 77 is more than the 24 tokens", {"text.max_words=77"});
 }
@@ -60,7 +64,7 @@ TEST_F(Fault, BrokenWeightsAreNamed) {
 
 TEST_F(Fault, ABrokenVideoStopsOrIsSkippedAndCounted) {
   fs::resize_file(video(0), 100);
-  expect(1, "video0.mp4", {"train.max_steps=6"});
+  expect(1, "video0.mp4", {"train.batch=1000"});  // in the first step
   fs::remove_all(dir / "run");
   const std::vector<std::string> skip = {"train",
                                          "--config",
@@ -75,6 +79,51 @@ TEST_F(Fault, ABrokenVideoStopsOrIsSkippedAndCounted) {
   const auto evaluated = run_program({"eval", "--run", (dir / "run").string()});
   EXPECT_EQ(evaluated.code, 0) << evaluated.output;
   EXPECT_NE(evaluated.output.find("7 videos, 1 skipped"), std::string::npos) << evaluated.output;
+}
+
+// At a broken video what was trained is kept; the run goes on when it is mended.
+TEST_F(Fault, ABrokenVideoLosesNothingOfTheRun) {
+  const std::string whole = read_file(video(5));
+  const std::vector<std::string> train = {"train",          "--config",           config,
+                                          "--run",          (dir / "r").string(), "--resume",
+                                          "data.workers=1", "train.max_steps=6",  "train.batch=2"};
+  ASSERT_EQ(run_program(train).code, 0);
+  const auto losses = losses_of(dir / "r");
+  fs::remove_all(dir / "r");
+  fs::resize_file(video(5), 100);
+  const auto stopped = run_program(train);
+  EXPECT_EQ(stopped.code, 1) << stopped.output;
+  EXPECT_NE(stopped.output.find("is saved; --resume goes on from it"), std::string::npos)
+      << stopped.output;
+  dir.write(fs::relative(video(5), dir.path()).string(), whole);
+  const auto resumed = run_program(train);
+  EXPECT_EQ(resumed.code, 0) << resumed.output;
+  EXPECT_EQ(losses_of(dir / "r"), losses);
+}
+
+TEST_F(Fault, WhatEvaluationWouldMeetIsToldBeforeTraining) {
+  const auto said = [&](const std::vector<std::string>& more, const std::string& part) {
+    std::vector<std::string> arguments = {"train",      "--config",           config,
+                                          "--run",      (dir / "r").string(), "train.max_steps=1",
+                                          "--overwrite"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const auto outcome = run_program(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome.output;
+    EXPECT_NE(outcome.output.find(part), std::string::npos) << outcome.output;
+  };
+  said({"data.test=none_such"}, "warning: [data] data.test=none_such: vtr eval would fail: ");
+  said({"data.val=ordered"},
+       "are in shapes ordered too: its figures will be of what chose the "
+       "checkpoint");
+  said({"data.train=ordered"}, "its figures will be of what was trained on");
+}
+
+TEST_F(Fault, AnOptionThatIsThereTwiceIsRefused) {
+  dir.write("twice.yaml", read_file(config) + "\ndevice: cpu\ndevice: cpu\n");
+  const auto outcome = run_program({"train", "--config", (dir / "twice.yaml").string()});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_NE(outcome.output.find("twice.yaml: device is there twice"), std::string::npos)
+      << outcome.output;
 }
 
 TEST_F(Fault, AMissingVideoIsFoundBeforeTraining) {
@@ -110,6 +159,10 @@ TEST_F(Fault, AnUnknownCommandIsNamedWithTheNearest) {
   refused({"frobnicate"}, "unknown command 'frobnicate' (known: train, ");
   refused({"bench", "scoer", "--texts", "4"}, "unknown command 'scoer' (did you mean score?)");
   refused({"import"}, "--from is required");
+  refused({"train", "--confg", "x"}, "vtr: --confg: not expected here (did you mean --config?)");
+  refused({"train", "--train.epochs=3"},
+          "vtr: --train.epochs=3: not expected here: write "
+          "train.epochs=3");
   refused({"bench", "score", "--texts", "-1"}, "Value -1 not in range 1 to 1000000");
 }
 

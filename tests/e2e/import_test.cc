@@ -79,6 +79,8 @@ TEST(ImportedRun, EvaluatesAsItsAuthorsAndTrainsOn) {
   const auto resumed = run({"train", "--run", path("run"), "--resume", "train.max_steps=2"});
   ASSERT_EQ(resumed.code, 0) << resumed.output;
   EXPECT_EQ(losses_of(dir / "run").size(), 2U);
+  const auto newest = run({"eval", "--run", path("run")});
+  EXPECT_NE(newest.output.find("step_00000002"), std::string::npos) << newest.output;
 
   const auto wrong = run({"import", "--from", "xpool", "--weights", path("authors.safetensors"),
                           "--config", config, "--out", path("other")});  // the head is joint

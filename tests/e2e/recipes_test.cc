@@ -2,8 +2,10 @@
 #include "support/program.h"
 
 #include "vtr/core/files.h"
+#include "vtr/models/weights/safetensors.h"
 
 #include <gtest/gtest.h>
+#include <torch/types.h>
 
 namespace vtr::test {
 namespace {
@@ -38,6 +40,23 @@ TEST_F(Recipe, AStepThatIsNotFiniteStopsTheRunOrIsSkippedInBounds) {
   EXPECT_GE(count_lines(dir / "run/nonfinite.jsonl"), 7U);
 }
 
+// The first step makes the weights so large that all later ones are left out.
+TEST_F(Recipe, AStepThatIsSkippedLeavesNoTraceInABatchNorm) {
+  const auto outcome =
+      train({"train.lr=1e30", "train.encoder_lr=1e30", "train.schedule={name: constant, warmup: 0}",
+             "train.max_steps=4", "train.non_finite=skip", "model.head=mmt"});
+  ASSERT_EQ(outcome.code, 0) << outcome.output;
+  EXPECT_EQ(count_lines(dir / "run/nonfinite.jsonl"), 3U);
+  int64_t statistics = 0;
+  for (const auto& [name, value] :
+       models::load_safetensors(dir / "run/checkpoints/step_00000004/model.safetensors")) {
+    if (name.find("running_") == std::string::npos) continue;
+    ++statistics;
+    EXPECT_TRUE(value.isfinite().all().item<bool>()) << name;
+  }
+  EXPECT_GT(statistics, 0);
+}
+
 TEST_F(Recipe, PatienceEndsARunThatGetsNoBetter) {
   const auto outcome = train({"train.max_steps=200", "data.val_fraction=0.2", "train.eval_every=1",
                               "train.patience=2", "train.deterministic=true"});
@@ -49,6 +68,8 @@ TEST_F(Recipe, ChoosingOnTheTestSplitIsSaidInTrainingAndInResults) {
   expect_said(train({"train.max_steps=2", "train.select_on=test"}), 0,
               "warning: [train] train.select_on");
   EXPECT_EQ(count_lines(dir / "run/validation.jsonl"), 1U);
+  expect_said(train({"train.max_steps=1", "train.select_on=test", "data.val_fraction=0.5"}), 0,
+              "data.val_fraction=0.5 holds videos back that nothing uses");
   expect_said(run_program({"eval", "--run", (dir / "run").string()}), 0,
               "chosen on the test split");
 }

@@ -221,5 +221,36 @@ TEST_F(Resume, StartsFromTheWeightsOfAnotherRun) {
   expect_error(train("fourth", {"--init-from", path("nothing")}), "neither a run's folder");
 }
 
+TEST_F(Resume, WithoutACheckpointItStartsFromTheSameWeightsAgain) {
+  ASSERT_EQ(run_program(train("first", {"train.max_steps=2"})).code, 0);
+  const std::vector<std::string> from = {"--init-from", fs::relative(dir / "first").string(),
+                                         "train.max_steps=2"};
+  ASSERT_EQ(run_program(train("whole", from)).code, 0);
+  dir.write("cut/config.yaml", read_file(dir / "whole/config.yaml"));  // what a kill leaves
+  ASSERT_EQ(run_program({"train", "--run", path("cut"), "--resume"}).code, 0);
+  EXPECT_EQ(losses_of(dir / "cut"), losses_of(dir / "whole"));
+}
+
+TEST_F(Resume, TheTokenizersFileIsFoundFromAnyFolder) {
+  const auto own =
+      dir.write("own.model", read_file(find_shipped("configs", "shapes/pieces.model")));
+  ASSERT_EQ(run_program(train("run", {"text.tokenizer.model=" + fs::relative(own).string(),
+                                      "train.max_steps=1"}))
+                .code,
+            0);
+  EXPECT_NE(read_file(dir / "run/config.yaml").find("model: /"), std::string::npos);
+}
+
+TEST_F(Resume, NeedsARunToGoOnWith) {
+  expect_error({"train", "--resume"}, "--resume: of which run?");
+  expect_error({"train", "--resume", "--run", path("none")}, "none: no run to go on with");
+  const std::string theirs = "mine: 1\n";
+  dir.write("theirs/config.yaml", theirs);
+  auto arguments = train("theirs", {"train.max_steps=1"});
+  arguments.push_back("--resume");
+  expect_error(arguments, "theirs: is no run to go on with: config.yaml: mine: no such option");
+  EXPECT_EQ(read_file(dir / "theirs/config.yaml"), theirs);
+}
+
 }  // namespace
 }  // namespace vtr::test

@@ -22,6 +22,7 @@ StepTimes measure_steps(models::Retriever& model, const TrainOptions& options,
                         const std::vector<data::Batch>& batches, int64_t steps);
 
 // Values that train: all but those that train.freeze holds, which are marked so in the model.
+// Throws Error for a pattern of train.freeze or train.rates that matches no parameter.
 int64_t trained_values(models::Retriever& model, const TrainOptions& options);
 
 // Until the device has made this.

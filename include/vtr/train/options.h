@@ -29,6 +29,7 @@ struct TrainOptions {
   bool deterministic = false;
   std::vector<std::string> freeze;
   bool encode_once = false;
+  std::string init_from;
   config::Choice loss{"symmetric_ce", {}};
   std::string non_finite = "stop";
   int64_t max_skips = 10;
@@ -76,7 +77,7 @@ struct TrainOptions {
     f("ema", ema,
       "decay a step of a running mean of the weights, which is then what is validated and kept; 0: "
       "none",
-      between(0, 1));
+      between(0, 0.999999));
     f("precision", precision, "arithmetic of the forward pass; master weights stay fp32",
       one_of({"fp32", "bf16", "fp16"}));
     f("deterministic", deterministic, "only kernels that give the same bits again, on a GPU too");
@@ -84,6 +85,8 @@ struct TrainOptions {
     f("encode_once", encode_once,
       "keep every training video's features, and the texts' of a frozen text tower: for frozen "
       "image towers and frames nothing random touches");
+    f("init_from", init_from,
+      "the first weights: a run, a checkpoint or a model.safetensors; as --init-from");
     f("loss", loss, "loss and its options (vtr list losses)");
     f("non_finite", non_finite, "a step whose loss or gradient is not finite ends the run, or not",
       one_of({"stop", "skip"}));

@@ -1,0 +1,23 @@
+#include "statistics.h"
+
+#include <torch/types.h>
+
+namespace vtr::train {
+
+Statistics::Statistics(const torch::nn::Module& model) : statistics_(model.buffers()) {
+  for (const auto& values : statistics_) kept_.push_back(values.detach().clone());
+}
+
+void Statistics::keep() {
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < kept_.size(); ++i) kept_[i].copy_(statistics_[i]);
+}
+
+void Statistics::put_back(const Tensor& skipped) {
+  const torch::NoGradGuard no_grad;
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    statistics_[i].copy_(at::where(skipped.gt(0), kept_[i], statistics_[i]));
+  }
+}
+
+}  // namespace vtr::train
