@@ -36,7 +36,11 @@ struct Evaluated {
 Evaluated evaluated(const std::string& path) {
   VTR_CHECK(fs::is_directory(path), "{}: no such folder", path);
   if (has_results(path)) return {path, {""}};
-  const fs::path inside = fs::path(path) / "eval";
+  fs::path inside = fs::path(path) / "eval";
+  if (fs::exists(fs::path(path) / "model.safetensors")) {  // RUN/checkpoints/NAME
+    const fs::path checkpoint = fs::canonical(path);
+    inside = checkpoint.parent_path().parent_path() / "eval" / checkpoint.filename();
+  }
   Evaluated found{fs::is_directory(inside) ? inside : fs::path(path), {}};
   for (const auto& entry : fs::directory_iterator(found.folder)) {
     if (has_results(entry.path())) found.names.insert(entry.path().filename());
@@ -48,9 +52,13 @@ Evaluated evaluated(const std::string& path) {
 // Of what --split asks for, or the only one that both have.
 std::array<eval::StoredResults, 2> open_both(const Flags& flags) {
   const auto a = evaluated(flags.a), b = evaluated(flags.b);
-  const auto open = [](const Evaluated& of, const std::string& name) {
+  const auto open = [&](const Evaluated& of, const std::string& name) {
     const std::string own = of.names.contains(name) ? name : eval::results_name(name, "none");
-    return eval::read_results(of.names.contains("") ? of.folder : of.folder / own);
+    const bool itself = of.names.contains("");
+    auto results = eval::read_results(itself ? of.folder : of.folder / own);
+    VTR_CHECK(!itself || flags.split.empty() || flags.split == results.protocol.split,
+              "--split {}: {} is of {}", flags.split, of.folder.string(), results.protocol.split);
+    return results;
   };
   if (!flags.split.empty()) return {open(a, flags.split), open(b, flags.split)};
   std::vector<std::string> both;

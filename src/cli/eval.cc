@@ -22,12 +22,6 @@ struct Flags : ConfigFlags {
   bool keep_sim = false, cost = false;
 };
 
-// Without what the command line lays over it; a configuration is its own with it.
-Experiment own_experiment(const Subject& subject) {
-  if (subject.run.empty()) return subject.experiment;
-  return read_experiment((subject.run / "config.yaml").string(), {});
-}
-
 // The protocol's splits. A run was trained on what it was trained on.
 void follow(const eval::ProtocolEntry& protocol, Subject& subject) {
   const auto own = own_experiment(subject).data;
@@ -85,20 +79,16 @@ std::vector<std::string> splits_of(const Subject& subject, const Flags& flags) {
 }
 
 // Where results are written; empty: nowhere.
-fs::path results_folder(const Subject& subject, const Flags& flags) {
-  if (!flags.out.empty() || subject.run.empty()) return flags.out;
-  const auto folder = subject.run / "eval";
-  return subject.chosen ? folder : folder / subject.checkpoint->filename();
-}
-
-void check_file(const char* flag, const std::string& file) {
-  if (file.empty()) return;
-  VTR_CHECK(!fs::is_directory(file), "{} {}: is a folder, a file is needed", flag, file);
-  try {
-    const AsideFile goes_again(file);
-  } catch (const Error& error) {
-    throw Error(fmt::format("{} {}: cannot be written: {}", flag, file, error.what()));
-  }
+fs::path results_place(const Subject& subject, const Experiment& own, const Flags& flags,
+                       const std::string& split, const std::string& rerank) {
+  if (!flags.out.empty()) return fs::path(flags.out) / eval::results_name(split, rerank);
+  if (subject.run.empty()) return {};
+  const auto& e = subject.experiment;
+  std::string laid_over = overrides(own, e);
+  if (e.eval.ties != own.eval.ties) laid_over += " eval.ties=" + e.eval.ties;
+  const auto folder =
+      subject.run / "eval" / (subject.chosen ? fs::path() : subject.checkpoint->filename());
+  return folder / eval::results_name(split, rerank, laid_over);
 }
 
 // Told before the work, not after it.
@@ -106,11 +96,11 @@ void check_places(const std::vector<Subject>& subjects, const Flags& flags) {
   check_file("--json", flags.json);
   check_file("--latex", flags.latex);
   for (const auto& subject : subjects) {
-    const auto folder = results_folder(subject, flags);
-    if (folder.empty()) continue;
+    const auto own = own_experiment(subject);
     for (const auto& split : splits_of(subject, flags)) {
       for (const auto& rerank : {std::string("none"), subject.experiment.eval.rerank.name}) {
-        eval::check_place(folder / eval::results_name(split, rerank));
+        const auto place = results_place(subject, own, flags, split, rerank);
+        if (!place.empty()) eval::check_place(place);
       }
     }
   }
@@ -118,8 +108,8 @@ void check_places(const std::vector<Subject>& subjects, const Flags& flags) {
 
 void write(const Row& row, const Experiment& own, const eval::Evaluation& result,
            const Flags& flags) {
-  const auto folder = results_folder(row.subject, flags);
-  if (folder.empty()) return;
+  const auto place = results_place(row.subject, own, flags, row.split, row.rerank.name);
+  if (place.empty()) return;
   const auto& e = row.subject.experiment;
   const eval::Protocol protocol = {.dataset = e.data.dataset,
                                    .split = row.split,
@@ -129,7 +119,6 @@ void write(const Row& row, const Experiment& own, const eval::Evaluation& result
                                    .overrides = overrides(own, e),
                                    .checkpoint = step_of(row.subject)};
   const auto all = records(row);
-  const fs::path place = folder / eval::results_name(row.split, row.rerank.name);
   eval::write_results(
       place, {protocol, row.results, result.readable, all, flags.keep_sim ? result.sim : Tensor()});
   log::info("[eval] ranks of every query: {}", place.string());
@@ -177,6 +166,13 @@ std::vector<Row> evaluate(Subject& subject, const Flags& flags, dist::Group& gro
   const Experiment own = own_experiment(subject);
   if (flags.cost) train::reset_peak_memory(reader.how().model.device());  // of this run alone
   const auto splits = splits_of(subject, flags);
+  for (const auto& split : splits.size() > 1 ? splits : std::vector<std::string>()) {
+    auto data = subject.experiment.data;  // all are looked at before the first is encoded
+    data.test = split;
+    data::read_split(data, data::Split::test, static_cast<uint64_t>(own.train.seed));
+  }
+  if (const auto laid_over = overrides(own, subject.experiment); laid_over != "none")
+    log::info("[eval] {}: with {}", subject.label, laid_over);
   if (!flags.features.empty()) reader.keep_features(flags.features, splits);
   std::optional<eval::Cost> cost;
   if (flags.cost) cost = eval::measure_cost(reader.how());

@@ -21,6 +21,7 @@ struct Flags : ConfigFlags {
 int export_encoders(const Flags& flags) {
   VTR_CHECK(flags.overwrite || !fs::exists(flags.out),
             "{}: is there already (--overwrite replaces it)", flags.out);
+  check_file("--out", flags.out);
   const bool from_run = !flags.run.empty();
   VTR_CHECK(!from_run || flags.config.empty(),
             "--run and --config: give one of them; a run has its own configuration");

@@ -30,7 +30,8 @@ RunReport report_on(Subject& subject, const std::string& name, int64_t queries) 
   const auto shown = eval::best(all, queries), failed = eval::worst(all, queries);
   const auto how = reader.how();
   const auto seen = eval::look(how.loader, how.model.head(), result, pairs_of({shown, failed}));
-  run.page.sections = {result_section(e, run.results, plain),
+  const auto table = published_table(own_experiment(subject).data, e.data, result.readable);
+  run.page.sections = {result_section(e, table, run.results, plain),
                        training_section(subject.run),
                        ranks_section(result, run.results),
                        stories_section("best", "Answered best", result, shown, seen),

@@ -121,8 +121,8 @@ Tensor coloured(const Tensor& map) {
 
 }  // namespace
 
-report::Section result_section(const Experiment& experiment, const eval::Results& results,
-                               const eval::Results& plain) {
+report::Section result_section(const Experiment& experiment, const std::string& published,
+                               const eval::Results& results, const eval::Results& plain) {
   report::SortableTable table{
       "Recall at K in percent, median and mean rank; in square brackets 95% intervals", {}, {}};
   table.header = {"system", "direction", "queries"};
@@ -134,11 +134,11 @@ report::Section result_section(const Experiment& experiment, const eval::Results
   add_own("this run", plain);
   const auto& rerank = experiment.eval.rerank;
   if (rerank.name != "none") add_own("this run + " + eval::describe(rerank), results);
-  const auto& data = experiment.data;
-  const auto published = plain.t2v.metrics.queries == eval::kPaperQueries
-                             ? eval::paper_rows(data.dataset, data.train, data.test)
-                             : std::vector<eval::PaperRow>();
-  for (const auto& row : published) table.rows.push_back(published_row(row, plain.t2v.metrics));
+  if (!published.empty()) {
+    for (const auto& row : eval::paper_tables().find(published).rows) {
+      table.rows.push_back(published_row(row, plain.t2v.metrics));
+    }
+  }
   report::Cards cards;
   const auto add = [&](const Column& column, const eval::Found& found, const char* direction) {
     const std::string interval = found.interval ? "95%: " + between(*found.interval, column) : "";
@@ -151,8 +151,8 @@ report::Section result_section(const Experiment& experiment, const eval::Results
   section.blocks.push_back(report::Paragraph{
       published.empty()
           ? fmt::format(
-                "No published row is known for {}, trained on {}, tested on {} queries of {}.",
-                data.dataset, data.train, plain.t2v.metrics.queries, data.test)
+                "No published row is known for this training and these {} queries of {} {}.",
+                plain.t2v.metrics.queries, experiment.data.dataset, experiment.data.test)
           : "In round brackets: this run less the published figure."});
   return section;
 }

@@ -12,9 +12,9 @@
 namespace vtr::cli {
 
 // The metrics, both ways, with their intervals, by eval.rerank and `plain`, as the scores are,
-// beside the published rows of the protocol, if there are any.
-report::Section result_section(const Experiment& experiment, const eval::Results& results,
-                               const eval::Results& plain);
+// beside the published rows of `table`, if it is not "".
+report::Section result_section(const Experiment& experiment, const std::string& table,
+                               const eval::Results& results, const eval::Results& plain);
 // Curves of a run's metrics.jsonl and validation.jsonl.
 report::Section training_section(const fs::path& run);
 // Histograms of the ranks, and the scores as a picture.

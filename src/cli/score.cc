@@ -61,6 +61,7 @@ config::Node trained_options(const Flags& flags) {
 int score(const Flags& flags) {
   VTR_CHECK(flags.overwrite || !fs::exists(flags.out), "{}: exists; --overwrite replaces it",
             flags.out);
+  check_file("--out", flags.out);
   const auto text_file = models::load_safetensors(flags.text);
   const auto video_file = models::load_safetensors(flags.video);
   const auto texts = models::text_features(text_file, flags.text);

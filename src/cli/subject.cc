@@ -75,6 +75,11 @@ std::vector<Subject> open_subjects(const std::vector<std::string>& runs, const C
   return subjects;
 }
 
+Experiment own_experiment(const Subject& subject) {
+  if (subject.run.empty()) return subject.experiment;
+  return read_experiment((subject.run / "config.yaml").string(), {});
+}
+
 Loaded load(Subject& subject) {
   auto& e = subject.experiment;
   models::open_device(e.device);  // its libraries go before any weights are read

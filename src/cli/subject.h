@@ -28,6 +28,9 @@ struct Subject {
 std::vector<Subject> open_subjects(const std::vector<std::string>& runs, const ConfigFlags& flags,
                                    const WeightsFlags& weights = {});
 
+// Without what the command line lays over it; a configuration is its own with it.
+Experiment own_experiment(const Subject& subject);
+
 struct Loaded {
   std::shared_ptr<models::Retriever> model;
   std::unique_ptr<text::Tokenizer> tokenizer;

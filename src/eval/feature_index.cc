@@ -58,7 +58,7 @@ std::vector<Shard> shards_of(const Json& list, int64_t items, int64_t most) {
 
 StoredSplit split_of(const Json& value) {
   StoredSplit split{.name = value.at("name"),
-                    .folder = folder_name(value.at("name")),
+                    .folder = store_folder(value.at("name")),
                     .image = parts_of(value.at("image")),
                     .text = parts_of(value.at("text")),
                     .made = parts_of(value.at("made")),
@@ -118,20 +118,23 @@ std::string StoredSplit::text_file(size_t shard) const {
 }
 
 StoredSplit* Index::find(const std::string& name) {
-  const auto found = std::ranges::find(splits, folder_name(name), &StoredSplit::folder);
+  const auto found = std::ranges::find(splits, name, &StoredSplit::name);
   return found == splits.end() ? nullptr : &*found;
 }
 
 std::string folder_name(const std::string& split) {
   std::string name;
   for (const unsigned char c : split) {
-    if (std::isalnum(c) || c == '_') {
-      name += static_cast<char>(c);
-    } else if (!name.ends_with('-')) {
-      name += '-';
-    }
+    const bool kept = std::isalnum(c) || c == '_' || c == '-' || (c == '.' && !name.empty());
+    name += kept ? static_cast<char>(c) : '-';
   }
-  return name;
+  return name == split ? name : fmt::format("{}-{}", name, sha256(split).substr(0, 8));
+}
+
+std::string store_folder(const std::string& name) {
+  const size_t space = name.find(' ');
+  if (space == std::string::npos) return folder_name(name);
+  return name.substr(0, space) + "-" + folder_name(name.substr(space + 1));
 }
 
 std::string to_json(const Index& index) {
@@ -167,6 +170,8 @@ std::string to_json(const std::vector<Item>& items) {
 
 Index read_index(const fs::path& folder) {
   const fs::path path = folder / kIndexFile;
+  VTR_CHECK(fs::exists(path), "{}: is no feature store (no {} in it); vtr encode writes one",
+            folder.string(), kIndexFile);
   return read_json(path, read_file(path), [](const Json& value) {
     VTR_CHECK(value.at("format") == kFormat, "its format is not '{}'", kFormat);
     Index index{value.at("dtype"), {}};

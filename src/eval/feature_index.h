@@ -54,8 +54,11 @@ struct Index {
   StoredSplit* find(const std::string& name);
 };
 
-// The name of a split's folder: its letters and digits, "msrvtt-1k-A".
+// The name of a split's folder: "1k-A". What cannot be in one becomes '-', and then a hash of the
+// split's name stands at its end: no two splits have the same.
 std::string folder_name(const std::string& split);
+// Of a manifest's name, which has the data set's before it: "msrvtt-1k-A".
+std::string store_folder(const std::string& name);
 
 std::string to_json(const Index& index);
 std::string to_json(const std::vector<Item>& items);

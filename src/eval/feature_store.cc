@@ -251,7 +251,7 @@ struct FeatureStore::Impl {
     std::string any;
     for (size_t i = 0; i < index.splits.size(); ++i) {
       const auto& split = index.splits[i];
-      const bool named = split.folder == folder_name(name);
+      const bool named = split.name == name;
       const std::string wrong = what_is_wrong(split, difference(split.*part, here));
       if (wrong.empty()) {
         result.insert(named ? result.begin() : result.end(), i);

@@ -105,8 +105,8 @@ class Writer {
   // The split as it stands in the index, or anew.
   StoredSplit& open(const Encoding& encoding, const data::Manifest& manifest,
                     const models::Wanted& wanted) {
-    const std::string items = to_json(items_of(manifest));
-    StoredSplit fresh = header(encoding, manifest, wanted, sha256(items));
+    auto items = items_of(manifest);
+    StoredSplit fresh = header(encoding, manifest, wanted, items);
     if (StoredSplit* there = index_.find(manifest.name)) {
       std::string other;
       for (const auto part : {&StoredSplit::image, &StoredSplit::text, &StoredSplit::made}) {
@@ -116,6 +116,7 @@ class Writer {
       VTR_CHECK(other.empty(),
                 "{}: holds other features of {}: {}; give another --out, or --overwrite",
                 folder_.string(), manifest.name, other);
+      take_changes(*there, items);
       write_items(fresh, items);
       return *there;
     }
@@ -125,13 +126,39 @@ class Writer {
     return index_.splits.back();
   }
 
-  void write_items(const StoredSplit& split, const std::string& items) const {
+  void write_items(const StoredSplit& split, const std::vector<Item>& items) const {
     fs::create_directories(folder_ / split.folder);
-    write_file(folder_ / split.folder / "items.json", items);
+    write_file(folder_ / split.folder / "items.json", to_json(items));
+  }
+
+  // A file that has another size than when it was encoded, a mended one, is encoded again, with all
+  // from its shard on. Of one that is away, what was encoded stays.
+  void take_changes(StoredSplit& there, std::vector<Item>& items) {
+    if (sha256(to_json(items)) == there.items_sha256) return;
+    const auto before = read_items(folder_, there);
+    const auto changed = [&](size_t i) {
+      return items[i].bytes != 0 && items[i].bytes != before[i].bytes;
+    };
+    size_t first = 0;
+    while (first < items.size() && !changed(first)) ++first;
+    const size_t whole = first / static_cast<size_t>(there.videos_per_shard);
+    if (first < items.size() && whole < there.video_shards.size()) {
+      log::warn(
+          "[encode] {}: {} is another file than was encoded: from shard {} on it is done anew",
+          there.name, items[first].id, whole);
+      there.video_shards.resize(whole);
+    }
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (items[i].bytes == 0) items[i].bytes = before[i].bytes;
+    }
+    there.items_sha256 = sha256(to_json(items));
+    save_index();
   }
 
   StoredSplit header(const Encoding& encoding, const data::Manifest& manifest,
-                     const models::Wanted& wanted, const std::string& items_sha256) {
+                     const models::Wanted& wanted, std::vector<Item> items) {
+    const std::string items_sha256 = sha256(to_json(items));
+    for (auto& item : items) item.bytes = 0;
     auto& encoders = encoding.model.encoders();
     if (image_hash_.empty()) {
       image_hash_ = models::tower_hash(encoders, models::Tower::image);
@@ -139,10 +166,10 @@ class Writer {
     }
     const int64_t shard = up_to_multiple(options_.shard, encoding.batch);
     return {.name = manifest.name,
-            .folder = folder_name(manifest.name),
+            .folder = store_folder(manifest.name),
             .image = image_fingerprint(encoding, image_hash_),
             .text = text_fingerprint(encoding, text_hash_),
-            .made = {{"the list of videos and captions", items_sha256},
+            .made = {{"the list of videos and captions", sha256(to_json(items))},
                      {"eval.batch", std::to_string(encoding.batch)},
                      {"--shard", std::to_string(options_.shard)},
                      {"--tokens", wanted.tokens ? "on" : "off"},

@@ -70,10 +70,4 @@ std::string paper_table(const std::string& dataset, const std::string& train,
   return train == "7k" ? "table1" : train == "9k" ? "table2" : "";
 }
 
-std::vector<PaperRow> paper_rows(const std::string& dataset, const std::string& train,
-                                 const std::string& test) {
-  const auto name = paper_table(dataset, train, test);
-  return name.empty() ? std::vector<PaperRow>() : paper_tables().find(name).rows;
-}
-
 }  // namespace vtr::eval

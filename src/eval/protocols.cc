@@ -16,7 +16,8 @@ const Table<ProtocolEntry>& protocols() {
 }
 
 std::string paper_system(const std::string& head, const std::string& encoder) {
-  static const std::map<std::string, std::string> by_encoder = {{"stan", "STAN"}, {"dgl", "DGL"}};
+  static const std::map<std::string, std::string> by_encoder = {
+      {"stan", "STAN"}, {"dgl", "DGL"}, {"centerclip", ""}};
   // The paper does not say which of CLIP4Clip's four its row is.
   static const std::map<std::string, std::string> by_head = {{"joint", "the paper"},
                                                              {"xpool", "X-Pool"},

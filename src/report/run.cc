@@ -18,6 +18,11 @@ nlohmann::ordered_json to_object(const Record& record) {
   return object;
 }
 
+// A file's name may hold any bytes: what is not UTF-8 becomes a mark instead of an exception.
+std::string dumped(const nlohmann::ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 Value to_value(const nlohmann::ordered_json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_integer()) return value.get<int64_t>();
@@ -38,12 +43,12 @@ std::string kept_lines(const std::string& text, int64_t last_step) {
 
 }  // namespace
 
-std::string to_json(const Record& record) { return to_object(record).dump(); }
+std::string to_json(const Record& record) { return dumped(to_object(record), -1); }
 
 std::string to_json(const std::vector<Record>& records) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& record : records) list.push_back(to_object(record));
-  return list.dump(2) + "\n";
+  return dumped(list, 2) + "\n";
 }
 
 std::vector<Record> read_records(const fs::path& path) {

@@ -1,5 +1,7 @@
 #include "eval_rows.h"
 
+#include "report_sections.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -56,6 +58,15 @@ TEST(EvalRows, EachIsHeldAgainstItsOwnTable) {
   EXPECT_TRUE(has_paper(rows[1]));
   EXPECT_FALSE(has_paper(rows[2]));
   EXPECT_EQ(tables({rows[2]}).text.find("published"), std::string::npos);
+}
+
+TEST(ReportedResult, StandsBesideTheRowsOfTheTableAlone) {
+  const auto systems = [](const std::string& table) {
+    const auto section = result_section({}, table, {}, {});
+    return std::get<report::SortableTable>(section.blocks.at(1)).rows.size();
+  };
+  EXPECT_EQ(systems(""), 2U);  // the run's, both ways
+  EXPECT_EQ(systems("table2"), 2 + eval::paper_tables().find("table2").rows.size());
 }
 
 }  // namespace

@@ -134,6 +134,30 @@ TEST_F(Encode, AFullDiskLeavesWholeShards) {
   }
 }
 
+// As a download that was cut off and is done again: what was encoded before it stays.
+TEST_F(Encode, AMendedVideoIsEncodedAndThoseBeforeItAreKept) {
+  const Words options = {"--shard", "8", "eval.batch=8", "--split", "train"};
+  const fs::path broken = dir / "data/videos/all/video20.mp4";
+  const std::string whole = read_file(broken);
+  fs::resize_file(broken, 100);
+  expect_refused(encode("store", options), "video20.mp4");
+  const auto left = files("store");
+  dir.write("data/videos/all/video20.mp4", whole);
+  expect_done(encode("store", options));
+  EXPECT_EQ(files("store").at("shapes-train/videos-00000.safetensors"),
+            left.at("shapes-train/videos-00000.safetensors"));
+  expect_done(encode("afresh", options));
+  EXPECT_EQ(files("store"), files("afresh"));
+
+  fs::resize_file(broken, 100);
+  const auto again = run(encode("store", options + Words{"data.on_error=skip"}));
+  EXPECT_EQ(again.code, 0) << again.output;
+  EXPECT_NE(again.output.find("video20 is another file than was encoded: from shard 2 on"),
+            std::string::npos)
+      << again.output;
+  EXPECT_NE(again.output.find("23 videos, "), std::string::npos) << again.output;
+}
+
 TEST_F(Encode, RefusesWhatWouldChangeOrHasChanged) {
   expect_done(encode("store"));
   const std::string store = features("store");
@@ -148,7 +172,7 @@ TEST_F(Encode, RefusesWhatWouldChangeOrHasChanged) {
   expect_refused(encode("store", {"--dtype", "fp32"}), "is a store of fp16");
   expect_refused(encode("store", {"--split", "val"}), "--split val: the configuration has none");
   expect_refused(train("run", {features("none"), "train.freeze=[clip.*]"}),
-                 "index.json: no such file");
+                 "none: is no feature store (no index.json in it)");
 }
 
 // The text tower trained on: its texts are encoded anew, the videos are still those of the store.

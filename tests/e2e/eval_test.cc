@@ -91,6 +91,16 @@ TEST_F(EvalProgram, ARunIsComparedWithAnother) {
   EXPECT_NEAR(json["v2t"]["differences"][5]["b"], rows[1]["MnR"], 1e-9);
 }
 
+TEST_F(EvalProgram, ACheckpointIsComparedByItsName) {
+  const std::string checkpoint = path("a/checkpoints/step_00000004");
+  eval({"--run", checkpoint, "--split", "single"});
+  eval({"--run", path("a"), "--split", "single"});
+  const auto compared = run_program({"compare", checkpoint, path("a"), "--split", "single"});
+  EXPECT_EQ(compared.code, 0) << compared.output;
+  expect_failure({"compare", path("a/eval/single"), path("a/eval/single"), "--split", "ordered"},
+                 "--split ordered: " + path("a/eval/single") + " is of single");
+}
+
 TEST_F(EvalProgram, WhatCannotBeComparedIsRefused) {
   eval({"--run", path("a"), "--out", path("one"), "--split", "ordered", "--split", "single"});
   expect_failure({"compare", path("one/ordered"), path("one/single")}, "not evaluated alike");
@@ -132,6 +142,29 @@ TEST_F(EvalProgram, AnOverrideLeavesItsTraceAndIsToldWhenCompared) {
   const auto fresh = Json::parse(read_file(path("fresh/ordered/metrics.json")))["protocol"];
   EXPECT_EQ(fresh["overrides"], "none") << "they are the configuration";
   EXPECT_EQ(fresh["checkpoint"], "");
+}
+
+TEST_F(EvalProgram, AnOverrideDoesNotReplaceTheRunsOwnResults) {
+  eval({"--run", path("a")});
+  const fs::path plain = *dir / "a/eval/ordered/metrics.json";
+  const std::string own = read_file(plain);
+  eval({"--run", path("a"), "video.sampling=random", "eval.ties=legacy"});
+  EXPECT_NE(output.find("a: with video.sampling=random"), std::string::npos) << output;
+  EXPECT_EQ(read_file(plain), own);
+  int others = 0;
+  for (const auto& entry : fs::directory_iterator(*dir / "a/eval")) {
+    others += entry.path().filename().string().starts_with("ordered@video.sampling-random");
+    if (entry.path().filename().string().find('@') != std::string::npos)
+      fs::remove_all(entry.path());
+  }
+  EXPECT_EQ(others, 1);
+}
+
+TEST_F(EvalProgram, EverySplitIsFoundBeforeTheFirstIsEncoded) {
+  const auto outcome =
+      run_program({"eval", "--run", path("a"), "--split", "ordered", "--split", "none_such"});
+  EXPECT_EQ(outcome.code, 1) << outcome.output;
+  EXPECT_EQ(outcome.output.find("[eval]"), std::string::npos) << outcome.output;
 }
 
 TEST_F(EvalProgram, WhatCannotBeWrittenIsToldBeforeTheWork) {

@@ -56,7 +56,7 @@ TEST_F(Report, ShowsWhatTheEvaluationSays) {
   for (const char* part :
        {"run: joint on shapes ordered", "Training loss", "Recall on the validation split",
         "Scores of 8 texts (down) and 8 videos", "Answered best", "Answered worst", "What beat it",
-        "No published row is known for shapes", "temporal: learned", "cpu capability",
+        "No published row is known for this training", "temporal: learned", "cpu capability",
         "The frames chosen are outlined", "src=\"data:image/jpeg;base64,", ", left out"}) {
     EXPECT_TRUE(has(html, part)) << part;
   }

@@ -34,6 +34,19 @@ TEST(RerankGolden, DualSoftmaxIsTs2Nets) {
   }
 }
 
+// Ties of scores that are none would be other figures.
+TEST(RerankOptions, ATemperatureWhoseExponentialsWouldBeZeroIsRefused) {
+  const Tensor sim = torch::tensor({{.5, .1}, {.2, .6}}, torch::kDouble);
+  for (const std::string name : {"dsl", "qb_norm"}) {
+    apply(name, "{beta: 1400}", {sim, sim});
+    test::expect_error(
+        [&] {
+          apply(name, "{beta: 1401}", {sim, sim});
+        },
+        "beta: 1401 is too large for scores that differ by 0.5");
+  }
+}
+
 class QbNorm : public testing::Test {
  protected:
   QbNorm() {
@@ -196,6 +209,7 @@ TEST_F(Rerank, NothingIsChosenOnTheTestSplitOrOnNone) {
   validation.reset();
   test::expect_error([&] { run("dsl", "{choose: [1]}"); }, "there is no validation split");
   test::expect_error([&] { run("dsl", "{choose: [hot]}"); }, "'hot' is no number");
+  test::expect_error([&] { run("dsl", "{choose: [1], beta: 50}"); }, "leave one of them out");
 }
 
 }  // namespace

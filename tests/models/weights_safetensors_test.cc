@@ -119,6 +119,7 @@ TEST(Safetensors, ErrorsNameTheFileAndTheByte) {
     return file_of("{\"x\":{" + fields + "}}", "abcd");
   };
   says("abc", "too few");
+  says(std::string("PK\3\4", 4) + "of a module", "a zip archive, TorchScript's or torch.save's");
   says(file_of("{}", "").substr(0, 9), "a header of 2 bytes in a file of 9");
   says(std::string(16, '\xff'), "a header of 18446744073709551615 bytes");
   says(file_of("{\"x\": nonsense", ""), "not JSON");
@@ -131,6 +132,13 @@ TEST(Safetensors, ErrorsNameTheFileAndTheByte) {
   says(one(R"("dtype":"F32","shape":[1],"data_offsets":[4,0])"), "data_offsets [4, 0]");
   says(one(R"("dtype":"F32","shape":[1],"data_offsets":[0])"), "1 data_offsets");
   says(one(R"("dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0])"), "shape [");
+  says(one(R"("dtype":"F32","shape":[0,4611686018427387904,4611686018427387904],)"
+           R"("data_offsets":[0,0])"),
+       "shape [0, ");
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  says(one(R"("dtype":)" + deep + R"(,"shape":[1],"data_offsets":[0,4])"), "unknown dtype array");
+  says(one(R"("dtype":"F32","shape":[)" + deep + R"(],"data_offsets":[0,4])"),
+       "the size or offset array");
   says(one(R"("dtype":"U8","shape":[5],"data_offsets":[0,5])"), "truncated?");
   says(one(R"("dtype":"U8","shape":[3],"data_offsets":[1,4])"), "leaves a gap");
   says(file_of(R"({"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},)"

@@ -22,6 +22,10 @@ TEST(MetricsLog, GoesOnWithoutTheLinesAfterTheCheckpoint) {
             "{\"step\":1,\"loss\":0.1}\n{\"step\":2,\"loss\":0.1}\n{\"step\":3,\"loss\":0.2}\n");
 }
 
+TEST(Records, HoldNamesThatAreNotUtf8) {
+  EXPECT_EQ(to_json(Record{{"run", std::string("b\xe9")}}), "{\"run\":\"b\xef\xbf\xbd\"}");
+}
+
 TEST(Records, AreReadAsTheyWereWritten) {
   const test::TempDir dir;
   const auto path =

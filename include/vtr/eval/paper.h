@@ -20,8 +20,6 @@ struct PaperRow {
 // 1k-A, or "lsmdc" with its train and test (table3).
 std::string paper_table(const std::string& dataset, const std::string& train,
                         const std::string& test);
-std::vector<PaperRow> paper_rows(const std::string& dataset, const std::string& train,
-                                 const std::string& test);
 
 struct PaperTable {
   std::string name, dataset, title;  // "table4", "msrvtt", "MSR-VTT 7k"

@@ -81,7 +81,10 @@ struct StoredResults {
 // Throws Error for a folder without results, and says which command makes them.
 StoredResults read_results(const fs::path& folder);
 
-// Where a split's results lie: RUN/eval/<split>, with "+<rerank>" behind it.
-std::string results_name(const std::string& split, const std::string& rerank);
+// Where a split's results lie: RUN/eval/<split>, with "+<rerank>" behind it, and what is
+// `laid_over` a run's own options behind that: "1k-A@video.frames-8-5f0c2a91". So none of them
+// replaces the run's plain results.
+std::string results_name(const std::string& split, const std::string& rerank,
+                         const std::string& laid_over = "none");
 
 }  // namespace vtr::eval

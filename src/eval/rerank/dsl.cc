@@ -7,7 +7,9 @@
 namespace vtr::eval {
 
 static Tensor dsl(const config::Node& options, const RerankInput& input) {
-  const Tensor scaled = input.sim * options["beta"].as<double>();
+  const auto beta = options["beta"].as<double>();
+  require_held(beta, {input.sim});
+  const Tensor scaled = input.sim * beta;
   return scaled * scaled.softmax(0);
 }
 

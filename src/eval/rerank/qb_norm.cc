@@ -26,6 +26,7 @@ struct QbNormOptions : RerankOptions {
 
 Tensor qb_norm(const config::Node& node, const RerankInput& input) {
   const auto options = config::read<QbNormOptions>(node, "eval.rerank");
+  require_held(options.beta, {input.sim, input.bank});
   const Tensor mass = (options.beta * input.bank).logsumexp(0);     // [C]
   const Tensor inverted = (options.beta * input.sim - mass).exp();  // [Q, C]
   if (!options.dynamic) return inverted;

@@ -7,6 +7,8 @@
 
 #include <torch/types.h>
 
+#include <cmath>
+
 namespace vtr::eval {
 namespace {
 
@@ -76,6 +78,21 @@ config::Choice choose(const RerankEntry& entry, const config::Choice& choice,
 
 }  // namespace
 
+void require_held(double beta, const std::vector<Tensor>& scores) {
+  constexpr double kHeld = 700;
+  double low = INFINITY, high = -INFINITY;
+  for (const auto& part : scores) {
+    const auto [least, most] = at::aminmax(part);
+    low = std::min(low, least.item<double>());
+    high = std::max(high, most.item<double>());
+  }
+  VTR_CHECK(
+      beta * (high - low) <= kHeld,
+      "eval.rerank.beta: {} is too large for scores that differ by {:.3g}, whose exponentials "
+      "would be 0: {:.0f} at most",
+      beta, high - low, std::floor(kHeld / (high - low)));
+}
+
 const Table<RerankEntry>& rerankers() {
   static const Table<RerankEntry> table(
       "reranker",
@@ -100,6 +117,10 @@ Reranked rerank(const config::Choice& asked, const Encoding& encoding, const Eva
   if (const auto betas =
           numbers(given ? given.as<std::vector<std::string>>() : std::vector<std::string>());
       !betas.empty()) {
+    const auto unasked = entry.schema.resolve(config::Node(YAML::NodeType::Map), "")["beta"];
+    VTR_CHECK(asked.options["beta"].as<double>() == unasked.as<double>(),
+              "eval.rerank: beta={} and choose are given: leave one of them out",
+              asked.options["beta"].as<std::string>());
     const auto validation = sources.validation();
     VTR_CHECK(validation,
               "eval.rerank.choose: there is no validation split (data.val, "

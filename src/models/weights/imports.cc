@@ -69,6 +69,12 @@ bool has_prefix(const TensorMap& tensors, const std::string& prefix) {
                              [&](const auto& item) { return item.first.starts_with(prefix); });
 }
 
+std::vector<std::string> names_of(const TensorMap& tensors) {
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.push_back(name);
+  return names;
+}
+
 // "; missing: a, b", or nothing.
 std::string listing(const char* title, const std::vector<std::string>& names) {
   return names.empty() ? "" : fmt::format("; {}: {}", title, grouped(names));
@@ -110,8 +116,9 @@ Import read_import(const std::string& name, const std::filesystem::path& file) {
   check_system(system, tensors, result.file);
   require_finite(tensors, result.file);
   for (const auto& [theirs, tensor] : tensors) sort_in(result, system, theirs, tensor);
-  VTR_CHECK(!result.encoders.empty(), "{}: no weights of encoders as {} names them; it holds: {}",
-            result.file, name, grouped(result.unknown));
+  VTR_CHECK(!result.encoders.empty(), "{}: no weights of encoders as {} names them; it holds: {}{}",
+            result.file, name, grouped(names_of(tensors)),
+            has_prefix(tensors, "visual.") ? " (a CLIP alone needs no import: model.weights)" : "");
   if (has_prefix(result.encoders, "text_model.")) {
     result.encoders = from_hugging_face(result.encoders, result.file);
   }

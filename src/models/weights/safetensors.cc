@@ -82,6 +82,11 @@ class Reader {
 
   uint64_t header_length() const {
     if (file_->size() < kPrefix) refuse(0, "{} bytes are too few", file_->size());
+    if (std::memcmp(file_->data(), "PK\3\4", 4) == 0) {
+      refuse(0,
+             "a zip archive, TorchScript's or torch.save's "
+             "(scripts/pickle_to_safetensors.py reads the latter)");
+    }
     uint64_t length = 0;
     std::memcpy(&length, file_->data(), kPrefix);
     if (length > kMaxHeader || length > file_->size() - kPrefix) {
@@ -137,30 +142,34 @@ class Reader {
     for (const auto& d : kDtypes) {
       if (value.is_string() && value.get_ref<const std::string&>() == d.name) return d.type;
     }
-    refuse(kPrefix, "'{}' has the unknown dtype {}", name, value.dump());
+    refuse(kPrefix, "'{}' has the unknown dtype {}", name,
+           value.is_string() ? value.dump() : value.type_name());
   }
 
   // Non-negative whole numbers that an int64 can hold.
   std::vector<uint64_t> numbers(const std::string& name, const Json& value) const {
-    if (!value.is_array()) refuse(kPrefix, "'{}' has {} where a list belongs", name, value.dump());
+    if (!value.is_array())
+      refuse(kPrefix, "'{}' has {} where a list belongs", name, value.type_name());
     std::vector<uint64_t> result;
     for (const auto& item : value) {
       if (!item.is_number_unsigned() ||
           item.get<uint64_t>() > std::numeric_limits<int64_t>::max()) {
-        refuse(kPrefix, "'{}' has the size or offset {}", name, item.dump());
+        refuse(kPrefix, "'{}' has the size or offset {}", name,
+               item.is_number() ? item.dump() : item.type_name());
       }
       result.push_back(item.get<uint64_t>());
     }
     return result;
   }
 
-  // Nothing when the sizes multiply beyond what any file holds.
+  // Nothing when the sizes, but for zeros, multiply beyond what any file holds.
   static std::optional<uint64_t> size(const Entry& e) {
     uint64_t bytes = c10::elementSize(e.type);
     for (const int64_t n : e.shape) {
-      if (__builtin_mul_overflow(bytes, static_cast<uint64_t>(n), &bytes)) return std::nullopt;
+      const auto size = static_cast<uint64_t>(std::max<int64_t>(n, 1));
+      if (__builtin_mul_overflow(bytes, size, &bytes)) return std::nullopt;
     }
-    return bytes;
+    return std::ranges::count(e.shape, 0) > 0 ? 0 : bytes;
   }
 
   // Every byte of the data belongs to one tensor: this finds overlaps, gaps and truncation.
