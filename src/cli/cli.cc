@@ -61,7 +61,8 @@ std::string unexpected(const CLI::App& app) {
   const std::string near = nearest(flag, known);
   const bool is_option = flag.starts_with("--") && flag.find('.') != std::string::npos;
   return fmt::format("{}: not expected here{}", word,
-                     is_option      ? fmt::format(": write {}", word.substr(2))
+                     is_option
+                         ? fmt::format(": write {}{}", word.substr(2), flag == word ? "=VALUE" : "")
                      : near.empty() ? fmt::format(" (vtr {} --help)", at->get_name())
                                     : fmt::format(" (did you mean {}?)", near));
 }

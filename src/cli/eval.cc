@@ -84,11 +84,17 @@ fs::path results_place(const Subject& subject, const Experiment& own, const Flag
   if (!flags.out.empty()) return fs::path(flags.out) / eval::results_name(split, rerank);
   if (subject.run.empty()) return {};
   const auto& e = subject.experiment;
-  std::string laid_over = overrides(own, e);
-  if (e.eval.ties != own.eval.ties) laid_over += " eval.ties=" + e.eval.ties;
+  std::vector<std::string> laid_over;
+  if (const auto options = overrides(own, e); options != "none") laid_over.push_back(options);
+  const auto add = [&](const char* name, const std::string& was, const std::string& now) {
+    if (was != now) laid_over.push_back(fmt::format("{}={}", name, now));
+  };
+  add("data.dataset", own.data.dataset, e.data.dataset);
+  add("data.on_error", own.data.on_error, e.data.on_error);
+  add("eval.ties", own.eval.ties, e.eval.ties);
   const auto folder =
       subject.run / "eval" / (subject.chosen ? fs::path() : subject.checkpoint->filename());
-  return folder / eval::results_name(split, rerank, laid_over);
+  return folder / eval::results_name(split, rerank, fmt::format("{}", fmt::join(laid_over, " ")));
 }
 
 // Told before the work, not after it.

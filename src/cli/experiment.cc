@@ -27,6 +27,19 @@ static void fill_in(config::Choice& choice, const Table<Entry>& table, const cha
   choice.options = table.find(choice.name).schema.resolve(choice.options, path);
 }
 
+// Of the options of choices that name files.
+template <class Change>
+static void for_files(Experiment& e, const Change& change) {
+  const auto apply = [&](config::Choice& choice, const char* option) {
+    const config::Node file = choice.options[option];
+    if (file.IsDefined() && file.IsScalar() && !file.Scalar().empty())
+      choice.options[option] = change(file.Scalar());
+  };
+  for (const char* option : {"vocab", "model"}) apply(e.text.tokenizer, option);
+  if (e.model.encoder.name != "torchscript") return;
+  for (const char* option : {"image", "text"}) apply(e.model.encoder, option);
+}
+
 Experiment read_experiment(const std::string& config, const std::vector<std::string>& overrides) {
   VTR_CHECK(!config.empty(), "--config NAME is needed: a file, or a name in configs/");
   return read_experiment(config::merge(config::load(config), config::parse_overrides(overrides)));
@@ -90,14 +103,20 @@ void make_absolute(Experiment& experiment) {
   }
   if (fs::is_directory(data.videos)) data.videos = fs::absolute(data.videos).string();
   // What is not here is looked for among what comes with the program, from any folder.
-  const auto place = [](config::Choice& choice, const char* option) {
-    const config::Node file = choice.options[option];
-    if (!file.IsDefined() || !file.IsScalar() || !fs::exists(file.Scalar())) return;
-    choice.options[option] = fs::absolute(file.Scalar()).string();
-  };
-  for (const char* option : {"vocab", "model"}) place(experiment.text.tokenizer, option);
-  if (experiment.model.encoder.name != "torchscript") return;
-  for (const char* option : {"image", "text"}) place(experiment.model.encoder, option);
+  for_files(experiment, [](const std::string& file) {
+    return fs::exists(file) ? fs::absolute(file).string() : file;
+  });
+}
+
+Experiment with_file_names(Experiment e) {
+  for_files(e, [](const std::string& file) { return fs::path(file).filename().string(); });
+  return e;
+}
+
+void check_init_from(const Experiment& e) {
+  const auto& from = e.train.init_from;
+  VTR_CHECK(from.empty() || fs::exists(from),
+            "train.init_from: {}: no such run, checkpoint or file", from);
 }
 
 std::shared_ptr<models::Retriever> build_model(const Experiment& experiment, bool load_weights) {
@@ -176,9 +195,9 @@ void check_free(const fs::path& run, bool overwrite, bool resume) {
             "{}: is there already; --resume goes on with it, --overwrite starts it anew",
             run.string());
   const fs::path config = run / "config.yaml";
-  VTR_CHECK(fs::exists(config),
+  VTR_CHECK(resume || fs::exists(config),
             "{}: is no run's folder (no config.yaml in it) and is not overwritten", run.string());
-  if (overwrite) return;
+  if (!resume || !fs::exists(config)) return;
   try {
     config::read<Experiment>(config::load(config.string()), "");
   } catch (const Error& error) {

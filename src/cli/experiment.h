@@ -38,6 +38,11 @@ Experiment read_experiment(const config::Node& tree);
 // Without where it runs and where the data lies, whose digests are compared.
 Experiment without_places(Experiment e);
 
+// Of the tokenizer's and TorchScript's files the names alone: to compare what was begun elsewhere.
+Experiment with_file_names(Experiment e);
+// Throws Error where train.init_from is not there.
+void check_init_from(const Experiment& e);
+
 // model.weights found, here or in configs/, and, with `read_weights`, the encoders' sizes from it.
 void resolve_weights(Experiment& experiment, bool read_weights);
 // The same, and data.root found. Throws Error naming what is missing, a line each.

@@ -28,28 +28,34 @@ Json record(const data::Manifest& manifest) {
           {"annotations", sources}};
 }
 
+template <class Bytes>
+void note_bytes(Splits& splits, const Bytes& bytes_of) {
+  for (const auto* manifest : {&splits.train, &splits.val}) {
+    for (const auto& video : manifest->videos) splits.bytes.push_back(bytes_of(video));
+  }
+}
+
 void note_frames(const data::DataOptions& options, Splits& splits) {
   // What else features depend on is compared when they are read.
   if (!options.features.empty()) {
     splits.frames = "features " + eval::FeatureStore::dtype(options.features);
   } else if (!options.store.empty()) {
-    splits.frames = "store " + data::FrameStore::digest(options.store);
+    const data::FrameStore store(options.store, /*verify=*/false);
+    splits.frames = "store " + store.digest();
+    note_bytes(splits, [&](const data::Record& video) { return store.file_bytes(video.id); });
   } else {
     splits.frames = "videos";
-    for (const auto* manifest : {&splits.train, &splits.val}) {
-      for (const auto& video : manifest->videos) {
-        std::error_code missing;
-        const auto bytes = static_cast<int64_t>(fs::file_size(video.path, missing));
-        splits.bytes.push_back(missing ? 0 : bytes);
-      }
-    }
+    note_bytes(splits, [](const data::Record& video) {
+      std::error_code missing;
+      const auto bytes = static_cast<int64_t>(fs::file_size(video.path, missing));
+      return missing ? 0 : bytes;
+    });
   }
 }
 
 // The ids of the videos whose files have other sizes than before.
 std::vector<std::string> changed_files(const std::vector<int64_t>& before, const Splits& now) {
   std::vector<std::string> ids;
-  if (now.bytes.empty()) return ids;
   size_t i = 0;
   for (const auto* manifest : {&now.train, &now.val}) {
     for (const auto& video : manifest->videos) {
@@ -126,13 +132,14 @@ void check_splits(const fs::path& run, const Splits& now) {
   }
   const auto frames =
       from_record(run, [](const Json& json) { return json.at("frames").get<std::string>(); });
-  if (frames.empty()) return;
+  if (frames.empty() || frames.starts_with("videos ")) return;  // noted in another way
   VTR_CHECK(
       frames == now.frames,
       "{}: its frames were read from other {} (data.store, data.features); give another --run",
       record_file(run).string(), frames.substr(0, frames.find(' ')));
   const auto changed = from_record(run, [&](const Json& json) {
-    return changed_files(json.at("bytes").get<std::vector<int64_t>>(), now);
+    const auto before = json.value("bytes", std::vector<int64_t>());
+    return before.empty() ? std::vector<std::string>() : changed_files(before, now);
   });
   if (changed.empty()) return;
   constexpr size_t kMended = 100;  // one of so many
@@ -140,7 +147,7 @@ void check_splits(const fs::path& run, const Splits& now) {
       fmt::format("{} of {} videos are other files than when the run began ({}{})", changed.size(),
                   now.bytes.size(), changed.front(), changed.size() > 1 ? ", ..." : "");
   VTR_CHECK(changed.size() <= std::max<size_t>(1, now.bytes.size() / kMended),
-            "{}: {} (data.root); give another --run", record_file(run).string(), what);
+            "{}: {} (data.root, data.store); give another --run", record_file(run).string(), what);
   log::warn("[data] {}: it goes on with them", what);
 }
 

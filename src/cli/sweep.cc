@@ -59,6 +59,7 @@ class CellChecks {
     try {
       auto experiment = read_experiment(cell.experiment);
       check_model(experiment, cell.experiment);
+      check_init_from(experiment);
       const auto& train = train_split(experiment, cell.experiment);
       const auto& options = experiment.train;
       const int64_t epoch =
@@ -133,6 +134,16 @@ std::vector<std::string> extras(const config::Node& tree) {
   return flags;
 }
 
+// Where the data lies may change from one start to the next, not which of it is read.
+config::Node lasting(const config::Node& tree) {
+  const auto experiment = read_experiment(tree);
+  auto lasts = without_places(experiment);
+  lasts.data.skip_list = experiment.data.skip_list;
+  lasts.data.store = experiment.data.store;
+  lasts.data.features = experiment.data.features;
+  return config::write(lasts);
+}
+
 int run_sweep(const Flags& flags) {
   auto options = read_options(flags);
   const auto cells = sweep::plan(options, flags.overrides, [](const config::Node& tree) {
@@ -156,9 +167,7 @@ int run_sweep(const Flags& flags) {
                                              : fs::path(flags.out),
                                .rerun = flags.rerun,
                                .devices = devices(),
-                               .without_places = [](const config::Node& tree) {
-                                 return config::write(cli::without_places(read_experiment(tree)));
-                               }};
+                               .without_places = lasting};
   const auto ending = sweep::run(request, extras);
   std::cout << ending.table << std::flush;
   const std::string folder = request.folder.string();

@@ -33,7 +33,7 @@ struct Flags : ConfigFlags {
 void check_same(const Experiment& now, const fs::path& saved) {
   const auto strip = [](const Experiment& whole) {
     const Experiment defaults;
-    Experiment e = without_places(whole);
+    Experiment e = with_file_names(without_places(whole));
     e.train.epochs = e.train.max_steps = e.train.keep = 0;
     e.train.checkpoint_every = e.train.eval_every = e.train.log_every = 0;
     e.train.patience = e.train.max_skips = 0;
@@ -41,6 +41,7 @@ void check_same(const Experiment& now, const fs::path& saved) {
     e.train.non_finite = defaults.train.non_finite;
     e.train.micro_batch = e.train.dist_timeout = 0;
     e.data.on_error = defaults.data.on_error;
+    e.train.init_from = "";
     e.train.checkpoint_activations = defaults.train.checkpoint_activations;
     e.eval = defaults.eval;
     return config::write(e);
@@ -139,6 +140,7 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   const auto device = own_device(experiment.device, group);  // before any weights are read
   resolve_inputs(experiment, /*read_weights=*/!(found && from_run));
   if (found) check_same(experiment, fs::path(flags.run) / "config.yaml");
+  if (!found) check_init_from(experiment);
 
   const bool on_test = experiment.train.select_on == "test";
   const auto splits = read_splits(experiment.data, on_test ? data::Split::test : data::Split::val,
@@ -148,7 +150,7 @@ int train(const Flags& flags, bool from_run, Experiment experiment, dist::Group&
   group.check_same("the checkpoint to go on from",
                    found ? found->folder.filename().string() : "none");
   group.check_same("the data", train_split.sha256() + " " + val_split.sha256());
-  auto alike = without_places(experiment);
+  auto alike = with_file_names(without_places(experiment));
   alike.model.weights.clear();
   alike.train.init_from.clear();
   for (const auto& section : config::write(alike)) {
@@ -197,11 +199,12 @@ int train(const Flags& given) {
     VTR_CHECK(fs::exists(flags.config),
               "{}: no run to go on with (no config.yaml in it); --config starts one", flags.run);
   }
-  VTR_CHECK(!flags.config.empty() || !fs::exists(fs::path(flags.run) / "config.yaml"),
+  VTR_CHECK(!flags.config.empty() || flags.run.empty() ||
+                !fs::exists(fs::path(flags.run) / "config.yaml"),
             "{0}: is a run: go on with it by --resume, or start another with --config and --run",
             flags.run);
-  if (!flags.init_from.empty()) flags.overrides.push_back("train.init_from=" + flags.init_from);
-  const auto experiment = read_experiment(flags.config, flags.overrides);
+  auto experiment = read_experiment(flags.config, flags.overrides);
+  if (!flags.init_from.empty()) experiment.train.init_from = flags.init_from;
   if (flags.run.empty()) flags.run = (fs::path("runs") / fs::path(flags.config).stem()).string();
   VTR_CHECK(!(flags.resume && flags.overwrite), "--resume and --overwrite: give one of them");
   return as_job(std::chrono::seconds(experiment.train.dist_timeout),

@@ -9,14 +9,17 @@
 namespace vtr::config {
 namespace {
 
-// YAML's own library keeps both.
-void refuse_twice(const Node& node, const std::string& path, const std::string& where) {
+// YAML's own library keeps both, and follows an alias of itself for ever.
+void refuse_twice(const Node& node, const std::string& path, const std::string& where,
+                  int depth = 0) {
+  constexpr int kDeepest = 50;
+  VTR_CHECK(depth < kDeepest, "{}: {} is nested too deep (an alias of itself?)", where, path);
   if (!node.IsMap()) return;
   std::set<std::string> seen;
   for (const auto& item : node) {
     const auto name = detail::join(path, item.first.as<std::string>());
     VTR_CHECK(seen.insert(name).second, "{}: {} is there twice", where, name);
-    refuse_twice(item.second, name, where);
+    refuse_twice(item.second, name, where, depth + 1);
   }
 }
 

@@ -9,23 +9,29 @@
 namespace vtr::eval {
 namespace {
 
-// The file that an option's value names, here or in configs/; "" for a value that is no path.
-fs::path named_file(const std::string& value) {
-  if (fs::path(value).extension().empty()) return {};
+// What the file holds that an option's value names, here or in configs/, or the folder of a
+// tokenizer; "" for a value that is no path.
+std::string content_of(const std::string& value) {
+  if (fs::path(value).extension().empty() && fs::path(value).is_relative()) return "";
   try {
     const fs::path path = find_shipped("configs", value);
-    return fs::is_regular_file(path) ? path : fs::path();
+    if (fs::is_regular_file(path)) return sha256_of_file(path);
+    std::string sums;
+    for (const char* name : {"vocab.json", "merges.txt"}) {
+      if (fs::is_regular_file(path / name)) sums += sha256_of_file(path / name) + " ";
+    }
+    return sums;
   } catch (const Error&) {
-    return {};
+    return "";
   }
 }
 
 void add_options(Fingerprint& parts, const std::string& path, const config::Node& options) {
   for (const auto& option : options) {
     const std::string value = config::detail::inline_text(option.second);
-    const fs::path file = option.second.IsScalar() ? named_file(value) : fs::path();
+    const std::string content = option.second.IsScalar() ? content_of(option.second.Scalar()) : "";
     parts.emplace_back(path + "." + option.first.as<std::string>(),
-                       file.empty() ? value : sha256_of_file(file));
+                       content.empty() ? value : content);
   }
 }
 

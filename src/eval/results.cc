@@ -150,7 +150,7 @@ std::string results_name(const std::string& split, const std::string& rerank,
                          const std::string& laid_over) {
   constexpr size_t kMost = 100, kHash = 8;  // bytes
   std::string name = folder_name(split) + (rerank == "none" ? "" : "+" + rerank);
-  if (laid_over == "none") return name;
+  if (laid_over.empty()) return name;
   const std::string what = folder_name(laid_over);
   return name + "@" + (what.size() > kMost ? what.substr(what.size() - kHash) : what);
 }

@@ -105,6 +105,7 @@ void open_folder(const Request& request) {
         fs::remove_all(file_of(request.folder, cell, extension));
       }
     }
+    if (fs::exists(file_of(request.folder, cell, ".json"))) continue;
     const fs::path file = file_of(request.folder, cell, ".yaml");
     fs::create_directories(file.parent_path());
     write_file(file, config::to_text(cell.experiment));

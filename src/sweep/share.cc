@@ -41,9 +41,7 @@ bool has_validation(const Node& e) {
 std::string key(const Request& request, const Node& e, bool features) {
   Node parts(YAML::NodeType::Sequence);
   parts.push_back(request.without_places(e)["data"]);
-  for (const char* place : {"root", "videos", "skip_list", "store"}) {
-    parts.push_back(e["data"][place]);
-  }
+  for (const char* place : {"root", "videos"}) parts.push_back(e["data"][place]);
   for (const auto& part : {e["video"], e["model"]["encoder"], e["model"]["weights"]}) {
     parts.push_back(part);
   }
@@ -56,12 +54,16 @@ std::string key(const Request& request, const Node& e, bool features) {
   return sha256(config::to_text(parts)).substr(0, 8);
 }
 
-void add_splits(const Node& e, const std::vector<std::string>& tests,
-                std::vector<std::string>& command) {
+// What any of the cells asks for, as the cells of one store may differ in it.
+void add_splits(const Request& request, const Node& e, std::vector<std::string>& command) {
+  const auto& tests = request.options.evaluate;
+  const bool on_test = std::ranges::any_of(request.cells, [](const Cell& cell) {
+    return text(cell.experiment, "train", "select_on") == "test";
+  });
   std::vector<std::string> splits = {"train"};
   if (has_validation(e)) splits.push_back("val");
   splits.insert(splits.end(), tests.begin(), tests.end());
-  if (tests.empty() || text(e, "train", "select_on") == "test") splits.push_back("test");
+  if (tests.empty() || on_test) splits.push_back("test");
   for (const auto& split : splits) command.insert(command.end(), {"--split", split});
 }
 
@@ -81,7 +83,7 @@ Store new_store(const Request& request, const Node& cell, bool features) {
                                              ? std::vector<std::string>{"encode", "--dtype", "fp32"}
                                              : std::vector<std::string>{"data", "pack"};
   command.insert(command.begin(), maker.begin(), maker.end());
-  add_splits(experiment, request.options.evaluate, command);
+  add_splits(request, experiment, command);
   return {.job = {.name = name, .commands = {command}, .log = folder.string() + ".log"},
           .option = (features ? "data.features=" : "data.store=") + folder.string(),
           .file = file,

@@ -14,9 +14,11 @@ void Statistics::keep() {
 }
 
 void Statistics::put_back(const Tensor& skipped) {
+  if (kept_.empty()) return;
   const torch::NoGradGuard no_grad;
+  const Tensor is_skipped = skipped.gt(0);
   for (size_t i = 0; i < kept_.size(); ++i) {
-    statistics_[i].copy_(at::where(skipped.gt(0), kept_[i], statistics_[i]));
+    statistics_[i].copy_(at::where(is_skipped, kept_[i], statistics_[i]));
   }
 }
 

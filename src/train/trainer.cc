@@ -27,6 +27,7 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <type_traits>
 
 namespace vtr::train {
 namespace {
@@ -86,7 +87,8 @@ struct Trainer::Impl {
 
   Outcome loop();
   Outcome finish(const data::TrainLoader& loader);
-  data::Batch next(data::TrainLoader& loader);
+  template <class Work>
+  std::invoke_result_t<Work> keeping(const data::TrainLoader& loader, const Work& work);
   void step(const data::Batch& batch);
   Tensor clamped_scale();
   void read(const data::TrainLoader& loader);
@@ -166,7 +168,7 @@ Outcome Trainer::Impl::loop() {
     const auto device = parts.encoding.model.device();
     const int64_t held = is_first ? reset_peak_memory(device) : 0;
     profile.before_step();
-    step(next(loader));
+    step(keeping(loader, [&] { return loader.next(); }));
     profile.after_step();
     if (is_first) {
       const int64_t peak = peak_memory(device);
@@ -178,7 +180,7 @@ Outcome Trainer::Impl::loop() {
     if (!validates() && !keep && !due(options.log_every)) continue;
     read(loader);            // nothing is kept of a step that was not looked at
     if (keep) checkpoint();  // first: a validation takes its time, and may fail
-    if (validates()) validate();
+    if (validates()) keeping(loader, [&] { validate(); });
     if (over()) checkpoint();
     recorder->restart(loader.waited());
   }
@@ -278,11 +280,13 @@ void Trainer::Impl::go_on(const Checkpoint& from) {
     mark_best(run, validations.best_step());  // which a kill may have left undone
 }
 
-// A video that cannot be read ends the run, and what was trained until then is kept. Ranks that
-// wait for each other in a step cannot be asked to.
-data::Batch Trainer::Impl::next(data::TrainLoader& loader) {
+// `work` of the loop that reads videos. One that cannot be read ends the run, and what was trained
+// until then is kept. Ranks that wait for each other in a step cannot be asked to.
+template <class Work>
+std::invoke_result_t<Work> Trainer::Impl::keeping(const data::TrainLoader& loader,
+                                                  const Work& work) {
   try {
-    return loader.next();
+    return work();
   } catch (const Error&) {
     if (parts.group.size() > 1 || saved == state.step) throw;
     read(loader);

@@ -101,6 +101,15 @@ TEST_F(Fault, ABrokenVideoLosesNothingOfTheRun) {
   EXPECT_EQ(losses_of(dir / "r"), losses);
 }
 
+TEST_F(Fault, ABrokenVideoOfTheValidationLosesNothingEither) {
+  fs::resize_file(video(9), 100);  // of the test split
+  const auto stopped =
+      run_program({"train", "--config", config, "--run", (dir / "r").string(), "data.val=ordered",
+                   "train.eval_every=2", "train.checkpoint_every=99", "train.max_steps=6"});
+  EXPECT_EQ(stopped.code, 1) << stopped.output;
+  EXPECT_TRUE(fs::exists(dir / "r/checkpoints/step_00000002/DONE")) << stopped.output;
+}
+
 TEST_F(Fault, WhatEvaluationWouldMeetIsToldBeforeTraining) {
   const auto said = [&](const std::vector<std::string>& more, const std::string& part) {
     std::vector<std::string> arguments = {"train",      "--config",           config,
@@ -124,6 +133,9 @@ TEST_F(Fault, AnOptionThatIsThereTwiceIsRefused) {
   EXPECT_EQ(outcome.code, 1);
   EXPECT_NE(outcome.output.find("twice.yaml: device is there twice"), std::string::npos)
       << outcome.output;
+  dir.write("itself.yaml", "data: &x {dataset: *x}\n");
+  const auto itself = run_program({"train", "--config", (dir / "itself.yaml").string()});
+  EXPECT_EQ(itself.code, 1) << itself.output;
 }
 
 TEST_F(Fault, AMissingVideoIsFoundBeforeTraining) {
@@ -160,6 +172,7 @@ TEST_F(Fault, AnUnknownCommandIsNamedWithTheNearest) {
   refused({"bench", "scoer", "--texts", "4"}, "unknown command 'scoer' (did you mean score?)");
   refused({"import"}, "--from is required");
   refused({"train", "--confg", "x"}, "vtr: --confg: not expected here (did you mean --config?)");
+  refused({"train", "--train.epochs", "3"}, "write train.epochs=VALUE");
   refused({"train", "--train.epochs=3"},
           "vtr: --train.epochs=3: not expected here: write "
           "train.epochs=3");

@@ -63,6 +63,12 @@ TEST_F(Pack, AFullDiskIsSaidAndWhatIsWholeStays) {
   expect_success(pack("store", {"--split", "train"}), "8 videos");
 }
 
+TEST_F(Pack, WhatAStoreLosesIsToldBeforeItIsMade) {
+  config = write_tiny_experiment(dir, 8, 0);
+  const std::vector<std::string> crops = {"--split", "train", "video.train_crop=random_resized"};
+  expect_success(pack("store", crops), "from frames stored at 32 and enlarged to 32");
+}
+
 TEST_F(Pack, TestSplitsAreNamed) {
   config = write_tiny_experiment(dir, 8, 4);
   expect_success(pack("store", {"--split", "single", "--split", "events"}), "4 videos");

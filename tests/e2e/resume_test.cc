@@ -218,7 +218,7 @@ TEST_F(Resume, StartsFromTheWeightsOfAnotherRun) {
   const auto other = run_program(arguments);
   EXPECT_EQ(other.code, 0) << other.output;
   EXPECT_NE(other.output.find("not found there"), std::string::npos) << other.output;
-  expect_error(train("fourth", {"--init-from", path("nothing")}), "neither a run's folder");
+  expect_error(train("fourth", {"--init-from", path("nothing")}), "nothing: no such run, checkpoint or file");
 }
 
 TEST_F(Resume, WithoutACheckpointItStartsFromTheSameWeightsAgain) {

@@ -158,6 +158,10 @@ TEST_F(Sweep, ACellBegunWithOtherOptionsIsRefusedOrDoneAnewByName) {
   const auto other = run_program(command(sweep, {"train.lr=1.0e-5"}));
   EXPECT_EQ(other.code, 1);
   EXPECT_NE(other.output.find("train.lr (0.002, 1e-05)"), std::string::npos) << other.output;
+  dir.write("skip.txt", "video1\n");
+  const auto fewer = run_program(command(sweep, {"data.skip_list=" + (dir / "skip.txt").string()}));
+  EXPECT_EQ(fewer.code, 1) << "other videos";
+  EXPECT_NE(fewer.output.find("data.skip_list"), std::string::npos) << fewer.output;
   const auto anew = run_program(command(sweep, {"--rerun", "a", "train.lr=1.0e-5"}));
   EXPECT_EQ(anew.code, 0) << anew.output;
   EXPECT_NE(read_file(dir / "out/a/seed1/config.yaml").find("lr: 1e-05"), std::string::npos);

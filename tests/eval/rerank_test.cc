@@ -195,6 +195,9 @@ TEST_F(Rerank, TheTemperatureIsChosenOnTheValidationSplit) {
   EXPECT_EQ(summarize(ranks_t2v(got.t2v, torch::arange(2))).r1, 100);
   EXPECT_EQ(summarize(ranks_t2v(drawn, torch::arange(2))).r1, 50);
 
+  const auto fewer = run("dsl", "{choose: [100000, 100]}");
+  EXPECT_EQ(fewer.choice.options["beta"].as<double>(), 100) << "one that is too large is left out";
+
   // All temperatures are as good for this one, so it is the first, which the test split is not for.
   validation = split("val", torch::eye(2));
   const auto other = run("dsl", "{choose: [1, 100, 200]}");

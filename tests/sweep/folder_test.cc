@@ -99,13 +99,16 @@ TEST_F(Folder, ACellBegunAsAnotherIsRefusedUnlessItIsRerun) {
 }
 
 TEST_F(Folder, ACellGoesOnInAnotherPlace) {
-  open_folder(request({1, 2}));
+  const Request begun = request({1, 2});
+  open_folder(begun);
   finish("a/seed1");
   finish("a/seed2");
   const Request now = request({1}, "1", {}, "cuda");
   check_folder(now);
   open_folder(now);
-  EXPECT_EQ(read_file(dir / "a/seed1.yaml"), config::to_text(now.cells.front().experiment));
+  EXPECT_EQ(read_file(dir / "a/seed1.yaml"), config::to_text(begun.cells.front().experiment))
+      << "where its figures were made";
+  EXPECT_EQ(read_file(dir / "b/seed1.yaml"), config::to_text(now.cells.back().experiment));
   EXPECT_EQ(names(now), (Names{"a/seed1", "a/seed2", "b/seed1"}));
 }
 

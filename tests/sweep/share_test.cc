@@ -66,6 +66,12 @@ TEST(Share, FeaturesThatDependOnTheSeedAreNotShared) {
   EXPECT_EQ(std::ranges::count(split.front().job.commands.front(), "val"), 1);
 }
 
+TEST(Share, AStoreHasTheTestSplitWhereAnyCellChoosesOnIt) {
+  const auto all = stores("frames", {"train.select_on=test"});
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(std::ranges::count(all.front().job.commands.front(), "test"), 1);
+}
+
 TEST(Share, OtherPlacesOfWorkShareAStoreAndOtherVideosDoNot) {
   EXPECT_EQ(count("frames", {"data.workers=2"}), 1U);
   for (const auto* option : {"data.root=other", "data.videos=small", "video.sampling=middle"}) {

@@ -66,7 +66,7 @@ struct StoreSpec {
     f("resolution", resolution, "of its shorter side", between(1, 4096));
     f("shard_videos", shard_videos, "videos of a shard", at_least(1));
     f("videos", videos, "in all", at_least(1));
-    f("list", list, "hash of the videos' ids, files and parts");
+    f("list", list, "hash of the videos' ids");
   }
 };
 
@@ -104,9 +104,10 @@ class FrameStore {
   FrameStore(const fs::path& folder, bool verify);
   ~FrameStore();
   const StoreSpec& spec() const;
-  // Of what a store holds and how: of two with one digest, the same videos give the same frames.
-  // Throws as the constructor does.
-  static std::string digest(const fs::path& folder);
+  // Of how it holds frames: of two with one digest, the same files give the same frames.
+  std::string digest() const;
+  // Of a video's file when it was packed; -1: it could not be read, or is not here.
+  int64_t file_bytes(const std::string& id) const;
   // The place in the store of each video of a manifest. Throws Error naming what differs: the
   // sampling, the crop, the resolution, a video that is not in the store or has changed since.
   // With skip_unreadable false, one that could not be read when it was packed is an Error too.

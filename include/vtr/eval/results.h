@@ -85,6 +85,6 @@ StoredResults read_results(const fs::path& folder);
 // `laid_over` a run's own options behind that: "1k-A@video.frames-8-5f0c2a91". So none of them
 // replaces the run's plain results.
 std::string results_name(const std::string& split, const std::string& rerank,
-                         const std::string& laid_over = "none");
+                         const std::string& laid_over = "");
 
 }  // namespace vtr::eval

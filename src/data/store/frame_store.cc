@@ -93,29 +93,26 @@ FrameStore::FrameStore(const fs::path& folder, bool verify)
 FrameStore::~FrameStore() = default;
 const StoreSpec& FrameStore::spec() const { return impl_->spec; }
 
-std::string FrameStore::digest(const fs::path& folder) {
-  const Impl store(folder, /*verify=*/false);
-  StoreSpec spec = store.spec;
-  std::string lines;
-  for (const auto& place : store.places)
-    lines += identity_line(place.entry) + (place.entry.error.empty() ? "" : "unreadable\n");
-  spec.list = hash_of(lines);
+std::string FrameStore::digest() const {
+  StoreSpec spec = impl_->spec;
+  spec.list = "";
+  spec.videos = spec.shard_videos = 1;
   return sha256(config::to_text(config::write(spec)));
+}
+
+int64_t FrameStore::file_bytes(const std::string& id) const {
+  const auto found = impl_->by_id.find(id);
+  if (found == impl_->by_id.end()) return -1;
+  const auto& entry = impl_->places[found->second].entry;
+  return entry.error.empty() ? entry.file_bytes : -1;
 }
 
 std::vector<int64_t> FrameStore::match(const Manifest& manifest, const video::Request& request,
                                        bool skip_unreadable) const {
   const std::string why = refusal(impl_->spec, request);
   VTR_CHECK(why.empty(), "data.store: {}: {}", impl_->folder.string(), why);
-  const auto& spec = impl_->spec;
-  if (spec.crop == "whole" && spec.resolution != request.resolution)
-    log::warn("[data] {}: frames stored at {} are resized again to {}: near what decoding gives",
-              impl_->folder.string(), spec.resolution, request.resolution);
-  if (request.crop == "random_resized" && spec.resolution < 2 * request.resolution)
-    log::warn(
-        "[data] {}: crops down to half of a frame's area are cut from frames stored at {} and "
-        "enlarged to {}: softer than decoding gives (pack with a larger --resolution)",
-        impl_->folder.string(), spec.resolution, request.resolution);
+  if (const std::string what = caution(impl_->spec, request); !what.empty())
+    log::warn("[data] {}: {}", impl_->folder.string(), what);
   std::vector<int64_t> places;
   std::vector<std::string> missing;
   for (const auto& record : manifest.videos) {

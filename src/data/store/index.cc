@@ -200,6 +200,18 @@ std::string refusal(const StoreSpec& spec, const video::Request& request) {
                              request.resolution);
 }
 
+std::string caution(const StoreSpec& spec, const video::Request& request) {
+  if (request.crop == "random_resized" && spec.resolution < 2 * request.resolution)
+    return fmt::format(
+        "crops down to half of a frame's area are cut from frames stored at {} and enlarged to {}: "
+        "softer than decoding gives, where the videos are larger (pack with a larger --resolution)",
+        spec.resolution, request.resolution);
+  if (spec.crop == "whole" && spec.resolution != request.resolution)
+    return fmt::format("frames stored at {} are resized again to {}: near what decoding gives",
+                       spec.resolution, request.resolution);
+  return "";
+}
+
 std::vector<int64_t> chosen_frames(int64_t valid, const StoreSpec& spec,
                                    const video::Request& request) {
   if (spec.sampling != request.sampling || spec.frames != request.frames)
@@ -211,9 +223,5 @@ std::vector<int64_t> chosen_frames(int64_t valid, const StoreSpec& spec,
 }
 
 uint64_t checksum_of(const void* data, size_t bytes) { return XXH3_64bits(data, bytes); }
-
-std::string hash_of(const std::string& lines) {
-  return fmt::format("{:016x}", checksum_of(lines.data(), lines.size()));
-}
 
 }  // namespace vtr::data

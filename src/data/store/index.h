@@ -40,6 +40,8 @@ StoreSpec read_spec(const fs::path& folder);  // throws Error
 StoreSpec spec_for(const PackOptions& options, const std::vector<video::Request>& requests);
 // Why the store does not serve the request: what differs, and both values; or "".
 std::string refusal(const StoreSpec& spec, const video::Request& request);
+// How what it serves is not quite what decoding gives; or "".
+std::string caution(const StoreSpec& spec, const video::Request& request);
 // Which of a video's `valid` stored frames the request takes, ascending: the rule that would choose
 // among the video's own frames chooses among those stored. For `uniform` from an odd multiple of T
 // these are the video's very own, as floor(k (2i + 1) n / 2kT) = floor((2i + 1) n / 2T).
@@ -47,6 +49,5 @@ std::vector<int64_t> chosen_frames(int64_t valid, const StoreSpec& spec,
                                    const video::Request& request);
 
 uint64_t checksum_of(const void* data, size_t bytes);
-std::string hash_of(const std::string& lines);  // for StoreSpec::list
 
 }  // namespace vtr::data

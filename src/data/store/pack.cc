@@ -6,11 +6,12 @@
 #include "vtr/config/load.h"
 #include "vtr/core/error.h"
 #include "vtr/core/log.h"
+#include "vtr/core/mapped_file.h"
 
+#include <algorithm>
 #include <deque>
 #include <memory>
-#include <set>
-#include <span>
+#include <optional>
 #include <unordered_map>
 
 namespace vtr::data {
@@ -34,15 +35,12 @@ std::vector<Record> all_videos(const std::vector<PackPart>& parts) {
   return videos;
 }
 
-// Of all that the videos are known by but the sizes: a file may be mended between two calls.
+// What else they are known by is compared a shard at a time: a file may be mended, or come, between
+// two calls.
 std::string list_hash(const std::vector<Record>& videos) {
-  std::string lines;
-  for (const auto& record : videos) {
-    auto entry = identity(record);
-    entry.file_bytes = 0;
-    lines += to_line(entry);
-  }
-  return hash_of(lines);
+  std::string ids;
+  for (const auto& record : videos) ids += record.id + "\n";
+  return fmt::format("{:016x}", checksum_of(ids.data(), ids.size()));
 }
 
 // The folder is made, and nothing is written into one of something else.
@@ -72,7 +70,7 @@ void open_store(const fs::path& folder, const StoreSpec& spec) {
               "{}: {}: {} in the store, {} is asked for now{}; remove the folder or give another "
               "--out",
               path.string(), name, there[name].Scalar(), field.second.Scalar(),
-              name == "list" ? " (ids, files or parts have changed)" : "");
+              name == "list" ? " (other videos)" : "");
   }
 }
 
@@ -147,83 +145,155 @@ class Ahead {
   WorkerPool pool_;  // last, so that it ends before what its tasks use
 };
 
-// One shard from its videos in order; the index is what makes it whole.
-void write_shard(const fs::path& folder, int64_t shard, int64_t videos, Ahead& ahead,
-                 const std::function<void()>& progress) {
-  AsideFile file(shard_file(folder, shard, "bin"));
-  std::string lines;
-  int64_t offset = 0;
-  for (int64_t i = 0; i < videos; ++i) {
-    PackedVideo packed = ahead.next();
-    packed.entry.offset = offset;
-    file.write(packed.bytes.data(), packed.bytes.size());
-    offset += packed.entry.bytes();
-    lines += to_line(packed.entry);
-    progress();
-  }
-  const auto index = shard_file(folder, shard, "jsonl");
-  fs::remove(index);  // an earlier one's, of other frames
-  file.commit();
-  sync_path(folder);
-  write_file(index, lines);
-}
+// Shards of a store, written one after the other.
+class Shards {
+ public:
+  Shards(const fs::path& folder, const std::vector<Record>& videos, const StoreSpec& spec,
+         Ahead& ahead, const std::function<void(int64_t, int64_t)>& progress)
+      : folder_(folder), videos_(videos), spec_(spec), ahead_(ahead), progress_(progress) {}
 
-// The entries of a shard that is there, of the length its index says and of the files as they are
-// now; else none. A file that is away has not changed.
-std::vector<StoreEntry> whole_shard(const fs::path& folder, int64_t shard,
-                                    std::span<const Record> videos, const StoreSpec& spec) {
-  const auto index = shard_file(folder, shard, "jsonl"), frames = shard_file(folder, shard, "bin");
-  if (!fs::exists(index) || !fs::exists(frames)) return {};
-  try {
-    const auto bytes = static_cast<int64_t>(fs::file_size(frames));
-    auto entries = read_entries(index, spec, bytes);
-    if (entries.size() != videos.size()) return {};
-    for (size_t i = 0; i < videos.size(); ++i) {
-      const auto now = identity(videos[i]);
-      VTR_CHECK(now.file_bytes == 0 || to_line(now) == identity_line(entries[i]),
-                "{}: video '{}' has changed", index.string(), videos[i].id);
+  // What is missing or of files that have changed; then what holds a video that could not be read
+  // and can be now: it may have been the time limit, or the disk.
+  void write() {
+    std::vector<Shard> missing, failed;
+    for (int64_t number = 0; number < shard_count(spec_); ++number) {
+      Shard shard = find(number);
+      const bool whole = !shard.before.empty() && stand(shard);
+      const bool failures = std::ranges::any_of(shard.before, failed_entry);
+      if (!whole) {
+        missing.push_back(std::move(shard));
+      } else if (failures) {
+        failed.push_back(std::move(shard));
+      }
     }
-    return entries;
-  } catch (const Error& error) {
-    log::warn("[data] {}; the shard is written again", error.what());
-    return {};
+    write(missing);
+    write(readable_now(std::move(failed)));
   }
-}
 
-// First and last, exclusive, of a shard's videos.
-std::pair<int64_t, int64_t> range_of(int64_t shard, const StoreSpec& spec) {
-  const int64_t begin = shard * spec.shard_videos;
-  return {begin, std::min(begin + spec.shard_videos, spec.videos)};
-}
+ private:
+  struct Shard {
+    int64_t number, begin, end;      // of its videos, the end exclusive
+    std::vector<StoreEntry> before;  // of an earlier call; empty: none, or not whole
+    std::vector<bool> kept{};        // whose frames are copied from there
+  };
 
-// Those that are not whole, and those with a video that could not be read and can be now: it may
-// have been the time limit, or the disk.
-std::set<int64_t> shards_to_write(const fs::path& folder, const std::vector<Record>& videos,
-                                  const StoreSpec& spec, Ahead& ahead) {
-  std::set<int64_t> shards;
-  std::vector<int64_t> failed;
-  for (int64_t shard = 0; shard < shard_count(spec); ++shard) {
-    const auto [begin, end] = range_of(shard, spec);
-    const auto entries =
-        whole_shard(folder, shard, {videos.begin() + begin, videos.begin() + end}, spec);
-    if (entries.empty()) shards.insert(shard);
-    for (size_t i = 0; i < entries.size(); ++i) {
-      if (!entries[i].error.empty()) failed.push_back(begin + static_cast<int64_t>(i));
+  static bool failed_entry(const StoreEntry& entry) { return !entry.error.empty(); }
+
+  const Record& video(const Shard& shard, size_t i) const {
+    return videos_[static_cast<size_t>(shard.begin) + i];
+  }
+
+  Shard find(int64_t number) const {
+    const int64_t begin = number * spec_.shard_videos;
+    Shard shard{number, begin, std::min(begin + spec_.shard_videos, spec_.videos), {}};
+    const auto index = shard_file(folder_, number, "jsonl");
+    const auto frames = shard_file(folder_, number, "bin");
+    if (!fs::exists(index) || !fs::exists(frames)) return shard;
+    try {
+      shard.before = read_entries(index, spec_, static_cast<int64_t>(fs::file_size(frames)));
+      if (std::ssize(shard.before) != shard.end - begin) shard.before.clear();
+    } catch (const Error& error) {
+      log::warn("[data] {}; the shard is written again", error.what());
     }
+    return shard;
   }
-  if (!failed.empty())
-    log::info("[data] {} videos that could not be read are tried again", failed.size());
-  for (const int64_t video : failed) ahead.add(video);
-  int64_t readable = 0;
-  for (const int64_t video : failed) {
-    if (!ahead.next().entry.error.empty()) continue;
-    shards.insert(video / spec.shard_videos);
-    ++readable;
+
+  // Whether an entry is of the file as it is now. One that is away has not changed.
+  static bool stands(const StoreEntry& entry, const Record& record) {
+    const auto now = identity(record);
+    return entry.id == now.id && (now.file_bytes == 0 || to_line(now) == identity_line(entry));
   }
-  if (readable > 0)
-    log::warn("[data] {} of them can be read now; their shards are written again", readable);
-  return shards;
-}
+
+  bool stand(const Shard& shard) const {
+    for (size_t i = 0; i < shard.before.size(); ++i) {
+      if (stands(shard.before[i], video(shard, i))) continue;
+      log::warn("[data] {}: video '{}' has changed; it is packed again",
+                shard_file(folder_, shard.number, "jsonl").string(), video(shard, i).id);
+      return false;
+    }
+    return true;
+  }
+
+  std::vector<Shard> readable_now(std::vector<Shard> failed) {
+    const auto each = [&](const Shard& shard, const auto& act) {
+      for (size_t i = 0; i < shard.before.size(); ++i) {
+        if (failed_entry(shard.before[i])) act(shard.begin + static_cast<int64_t>(i));
+      }
+    };
+    int64_t videos = 0, readable = 0;
+    for (const auto& shard : failed) {
+      each(shard, [&](int64_t v) { ahead_.add(v), ++videos; });
+    }
+    if (videos > 0) log::info("[data] {} videos that could not be read are tried again", videos);
+    std::erase_if(failed, [&](const Shard& shard) {
+      const int64_t before = readable;
+      each(shard, [&](int64_t) { readable += !failed_entry(ahead_.next().entry); });
+      return readable == before;
+    });
+    if (readable > 0) log::info("[data] {} of them can be read now", readable);
+    return failed;
+  }
+
+  void write(std::vector<Shard> shards) {
+    int64_t done = spec_.videos;
+    for (auto& shard : shards) {
+      shard.kept = sound(shard);
+      for (int64_t v = shard.begin; v < shard.end; ++v) {
+        if (!shard.kept[static_cast<size_t>(v - shard.begin)]) ahead_.add(v), --done;
+      }
+    }
+    for (const auto& shard : shards) write(shard, done);
+  }
+
+  // Which entries' frames are there still, as they were written.
+  std::vector<bool> sound(const Shard& shard) const {
+    std::vector<bool> kept(static_cast<size_t>(shard.end - shard.begin), false);
+    if (std::ranges::all_of(shard.before, failed_entry)) return kept;
+    const MappedFile frames(shard_file(folder_, shard.number, "bin"));
+    for (size_t i = 0; i < shard.before.size(); ++i) {
+      const auto& entry = shard.before[i];
+      kept[i] = !failed_entry(entry) && stands(entry, video(shard, i)) &&
+                checksum_of(frames.data() + entry.offset, static_cast<size_t>(entry.bytes())) ==
+                    entry.checksum;
+    }
+    return kept;
+  }
+
+  // Its videos in order; the index is what makes it whole.
+  void write(const Shard& shard, int64_t& done) {
+    const auto frames = shard_file(folder_, shard.number, "bin");
+    const auto index = shard_file(folder_, shard.number, "jsonl");
+    std::optional<MappedFile> before;
+    if (std::ranges::count(shard.kept, true) > 0) before.emplace(frames);
+    AsideFile file(frames);
+    std::string lines;
+    int64_t offset = 0;
+    for (size_t i = 0; i < shard.kept.size(); ++i) {
+      PackedVideo packed;
+      if (shard.kept[i]) {
+        packed.entry = shard.before[i];
+        file.write(before->data() + packed.entry.offset, static_cast<size_t>(packed.entry.bytes()));
+      } else {
+        packed = ahead_.next();
+        file.write(packed.bytes.data(), packed.bytes.size());
+        progress_(++done, spec_.videos);
+      }
+      packed.entry.offset = offset;
+      offset += packed.entry.bytes();
+      lines += to_line(packed.entry);
+    }
+    fs::remove(index);  // an earlier one's, of other frames
+    file.commit();
+    sync_path(folder_);
+    write_file(index, lines);
+  }
+
+  const fs::path& folder_;
+  const std::vector<Record>& videos_;
+  const StoreSpec& spec_;
+  Ahead& ahead_;
+  const std::function<void(int64_t, int64_t)>& progress_;
+};
 
 Packed summary(const fs::path& folder, const StoreSpec& spec) {
   Packed result;
@@ -253,19 +323,13 @@ Packed pack(const std::vector<PackPart>& parts, const PackOptions& options, cons
   open_folder(out);
   const FolderLock lock(out);
   open_store(out, spec);
+  for (const auto& request : requests) {
+    if (const std::string what = caution(spec, request); !what.empty())
+      log::warn("[data] {}: {}", out.string(), what);
+  }
   Ahead ahead(videos, spec, requests.front(), data);
   try {
-    const auto shards = shards_to_write(out, videos, spec, ahead);
-    int64_t done = spec.videos;
-    for (const int64_t shard : shards) {
-      const auto [begin, end] = range_of(shard, spec);
-      done -= end - begin;
-      for (int64_t v = begin; v < end; ++v) ahead.add(v);
-    }
-    for (const int64_t shard : shards) {
-      const auto [begin, end] = range_of(shard, spec);
-      write_shard(out, shard, end - begin, ahead, [&] { progress(++done, spec.videos); });
-    }
+    Shards(out, videos, spec, ahead, progress).write();
   } catch (const std::exception& error) {  // an unreadable video, a full disk
     throw Error(
         fmt::format("{}; the shards that are whole are kept, the same command goes on from there",

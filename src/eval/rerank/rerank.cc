@@ -68,11 +68,18 @@ config::Choice choose(const RerankEntry& entry, const config::Choice& choice,
   double highest = -1;
   for (const double beta : betas) {
     const auto candidate = with_beta(choice, beta);
-    const double found = both_ways(scores.apply(entry, candidate), validation);
+    double found = 0;
+    try {
+      found = both_ways(scores.apply(entry, candidate), validation);
+    } catch (const Error& error) {  // it is too large
+      log::warn("[eval] {}, beta {} is left out: {}", entry.name, beta, error.what());
+      continue;
+    }
     log::info("[eval] {}, beta {}: R@1 both ways {:.2f} on {}", entry.name, beta, found / 2,
               validation.readable.name);
     if (found > highest) highest = found, best = candidate;
   }
+  VTR_CHECK(highest >= 0, "eval.rerank.choose: none of them can be used");
   return best;
 }
 
