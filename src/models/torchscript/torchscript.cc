@@ -187,7 +187,8 @@ class TorchScriptEncoders final : public Encoders {
     const auto image = register_module(pair_.shared ? "model" : "image",
                                        mirror(pair_.image.module, options.frozen));
     if (!pair_.shared) register_module("text", mirror(pair_.text.module, options.frozen));
-    const Tensor* own = image->named_parameters(/*recurse=*/false).find("logit_scale");
+    const auto parameters = image->named_parameters(/*recurse=*/false);
+    const Tensor* own = parameters.find("logit_scale");
     logit_scale_ =
         own ? *own : register_parameter("logit_scale", at::scalar_tensor(std::log(1 / 0.07)));
     logit_scale_.set_requires_grad(true);
